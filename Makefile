@@ -1,0 +1,87 @@
+# snag - see `make help`. One Makefile; variants (release, debug, san, cov) stand side by side in build/.
+
+VARIANT ?= release
+PREFIX ?= /usr/local
+DESTDIR ?=
+CC ?= cc
+CLANG ?= clang
+B := build/$(VARIANT)
+
+ifneq ($(V),1)
+Q := @
+say = @printf '  %-8s %s\n' $(1) $(2);
+endif
+
+flags_release := -O2
+flags_debug   := -O0
+flags_san     := -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+flags_cov     := -O0 --coverage
+VARIANT_FLAGS := $(flags_$(VARIANT))
+
+CPPFLAGS += -D_GNU_SOURCE -Iinclude -Ishim
+CFLAGS   += -std=gnu11 -g -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla $(VARIANT_FLAGS)
+# What runs inside the program under test: position independent, nothing exported by default, thread-local storage that
+# never allocates, no tail call into dlsym (the loader would take itself for the caller).
+SHIM_CFLAGS := -fPIC -fvisibility=hidden -ftls-model=initial-exec -fno-optimize-sibling-calls -fno-stack-protector
+ifeq ($(shell uname -m),aarch64)
+SHIM_CFLAGS += -mno-outline-atomics
+endif
+
+SHIM_LAYERS := base model policy engine trace session effects preload
+CORE_LAYERS := base model policy engine trace session effects
+CLI_LAYERS  := compile cli
+
+src = $(foreach d,$(1),$(sort $(wildcard shim/$(d)/*.c)))
+obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
+pic = $(patsubst %.c,$(B)/pic/%.o,$(1))
+
+SHIM_OBJS := $(call pic,$(call src,$(SHIM_LAYERS)))
+CORE_OBJS := $(call obj,$(call src,$(CORE_LAYERS)))
+CLI_OBJS  := $(call obj,$(call src,$(CLI_LAYERS)))
+# Everything but main(), for tests.
+LIB_OBJS  := $(CORE_OBJS) $(filter-out %/main.o,$(CLI_OBJS))
+CLI_LIBS  := -lyaml -ljansson
+
+PROGRAMS   := $(patsubst tests/programs/%.c,$(B)/programs/%,$(wildcard tests/programs/*.c))
+UNIT_TESTS := $(patsubst tests/%.c,$(B)/tests/%,$(foreach d,$(CORE_LAYERS) $(CLI_LAYERS) crash,$(wildcard tests/$(d)/*.c)))
+
+.PHONY: all
+all: $(B)/libsnag.so $(B)/snag ## build libsnag.so and snag into build/release
+
+# In a sanitizer build the library itself stays plain: the program under test is not built for it. Its code runs under
+# the sanitizers in the unit tests.
+ifeq ($(VARIANT),san)
+$(B)/pic/%.o: VARIANT_FLAGS := -O1
+endif
+
+$(B)/pic/%.o: %.c
+	@mkdir -p $(@D)
+	$(call say,CC,$<) $(CC) $(CPPFLAGS) $(CFLAGS) $(SHIM_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(B)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(call say,CC,$<) $(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+# Only what calls.def names is exported.
+$(B)/exports.map: include/snag/calls.def
+	@mkdir -p $(@D)
+	$(Q)printf '#define SNAG_SYMBOL(s, c) s;\n#define SNAG_GATE(s) s;\n#include <snag/calls.def>\n' | \
+	  $(CC) -Iinclude -E -P -x c - | sed '1i { global:' | sed '$$a local: *; };' >$@
+
+# No DT_NEEDED: the symbols come from whatever C library the program has (glibc or musl).
+$(B)/libsnag.so: $(SHIM_OBJS) $(B)/exports.map
+	$(call say,LD,$@) $(CC) -shared -nostdlib -Wl,-z,now -Wl,-z,relro -Wl,-soname,libsnag.so \
+	  -Wl,--version-script=$(B)/exports.map -o $@ $(SHIM_OBJS) -lgcc
+
+$(B)/snag: $(CORE_OBJS) $(CLI_OBJS)
+	$(call say,LD,$@) $(CC) $(VARIANT_FLAGS) $(LDFLAGS) -o $@ $^ $(CLI_LIBS)
+
+$(B)/tests/%: tests/%.c $(LIB_OBJS)
+	@mkdir -p $(@D)
+	$(call say,LD,$@) $(CC) $(CPPFLAGS) -Itests $(CFLAGS) -MMD -MP -MF $@.d -o $@ $< $(LIB_OBJS) -lcmocka $(CLI_LIBS) -lpthread
+
+$(B)/programs/%: tests/programs/%.c
+	@mkdir -p $(@D)
+	$(call say,CC,$<) $(CC) -D_GNU_SOURCE -std=gnu11 -g -O1 -Wall -Wextra -o $@ $< -lpthread
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)

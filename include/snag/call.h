@@ -1,0 +1,97 @@
+/* call.h - one intercepted call as a value: what, which socket, which address. No pointers, so that whoever caught
+ * it (a preload hook, later a supervisor) can hand it to the engine, record it and replay it. */
+#ifndef SNAG_CALL_H
+#define SNAG_CALL_H
+
+#include <snag/addr.h>
+#include <stdint.h>
+
+enum snag_call_id {
+	SNAG_CALL_NONE,
+#define SNAG_CALL(name, group, traits, errnos) SNAG_CALL_##name,
+#include <snag/calls.def>
+	SNAG_CALLS
+};
+
+enum snag_trait {
+	SNAG_TRAIT_FD = 1 << 0,
+	SNAG_TRAIT_NEW = 1 << 1,
+	SNAG_TRAIT_ADDR = 1 << 2,
+	SNAG_TRAIT_PORT = 1 << 3,
+	SNAG_TRAIT_PROC = 1 << 4,
+	SNAG_TRAIT_DUP = 1 << 5,
+	SNAG_TRAIT_BLOCK = 1 << 6,
+	SNAG_TRAIT_STREAM = 1 << 7,
+	SNAG_TRAIT_WAIT = 1 << 8,
+	SNAG_TRAIT_LATER = 1 << 9,
+};
+
+/* A set of calls: one bit for each snag_call_id. */
+#define SNAG_CALL_WORDS 2
+_Static_assert(SNAG_CALLS <= 64 * SNAG_CALL_WORDS, "snag_call_id must fit the call sets of the rule image");
+
+/* Facts that cost a system call or a search: filled in by the front end only where a rule for this call needs them. */
+enum snag_fact {
+	SNAG_FACT_BLOCKING = 1 << 0,
+	SNAG_FACT_QUEUE = 1 << 1,
+	SNAG_FACT_TCP_STATE = 1 << 2,
+	SNAG_FACT_CALLER = 1 << 3,
+	SNAG_FACT_LOCAL = 1 << 4,
+};
+
+/* Who calls. Ordinals are keyed to the place in the fork tree, so that they are the same in every run. */
+struct snag_who {
+	uint32_t proc;		/* the session's process slot + 1; 0: unknown */
+	uint32_t pid, tid;
+	uint32_t uid;		/* effective */
+	uint64_t proc_key;	/* hash of the path in the fork tree */
+	uint32_t proc_serial;	/* never reused within the session */
+	uint32_t thread;	/* ordinal of the thread in its process, from 1 */
+	char comm[16];		/* NUL terminated */
+	char exe[32];		/* base name, cut, NUL terminated */
+};
+
+struct snag_call {
+	uint16_t call;		/* enum snag_call_id */
+	uint16_t facts;		/* enum snag_fact bits that are filled in below */
+	int32_t fd;		/* -1: none */
+	uint32_t sock;		/* the session's socket slot + 1; 0: no socket known */
+	uint32_t serial;	/* that socket's number in the trace; 0: none */
+	uint64_t sock_key;	/* the socket's place in its creator: the same in every run */
+	uint8_t proto;		/* enum snag_proto */
+	uint8_t blocking;	/* fact: 1 blocking, 0 O_NONBLOCK */
+	uint8_t tcp_state;	/* fact: tcpi_state before the call */
+	uint8_t domain;		/* AF_INET, AF_INET6, AF_UNIX of the socket, or asked of socket() */
+	int32_t queue;		/* fact: connections in the listener's accept queue */
+	int32_t arg[3];		/* listen: backlog; shutdown: how; socket: domain, type, protocol; setsockopt: level, name,
+				 * value (an int, else 0); dup2, dup3, fcntl: the wanted descriptor; close_range: first, last */
+	struct snag_addr addr;	/* bind, connect: the argument */
+	struct snag_addr local;	/* fact: what getsockname() says */
+	uint64_t start_ns;	/* session time at which it began */
+	struct snag_who who;
+	uint16_t path_len;	/* AF_UNIX: bytes used in path */
+	char path[SNAG_PATH_MAX];
+	char caller[32];	/* fact: base name of the object that made the call, cut */
+};
+
+enum snag_proto { SNAG_PROTO_NONE, SNAG_PROTO_TCP, SNAG_PROTO_UDP, SNAG_PROTO_UNIX, SNAG_PROTO_OTHER };
+
+/* What became of a call. UNSEEN: nobody saw its result (the process was killed inside it, or the call was caught by
+ * somebody who cannot look at results); the model then knows nothing about it but that it may have happened. */
+enum snag_seen { SNAG_UNSEEN, SNAG_SEEN };
+
+struct snag_outcome {
+	uint8_t seen;		/* enum snag_seen */
+	uint8_t last;		/* closing calls: this was the last reference to the socket */
+	int32_t err;		/* 0 or a positive errno, as the program saw it */
+	int64_t ret;		/* what the program got */
+	int32_t real_err;	/* what the real call answered, 0 or a positive errno; -1: it was not made */
+	int32_t new_fd;		/* -1: none */
+	uint32_t new_sock;	/* slot + 1 of the socket that the call made; 0: none */
+	uint32_t new_serial;
+	uint64_t end_ns;
+	struct snag_addr local;	/* bind, listen: the address really taken, where the argument left a choice */
+	struct snag_addr peer;	/* accept: the peer's address, where the call told it */
+};
+
+#endif

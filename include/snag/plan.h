@@ -1,0 +1,71 @@
+/* plan.h - what the engine decided about a call, before it is made: carried out by the effects, handed back to commit. */
+#ifndef SNAG_PLAN_H
+#define SNAG_PLAN_H
+
+#include <stdint.h>
+
+enum snag_by { SNAG_BY_KERNEL, SNAG_BY_MODEL, SNAG_BY_RULE };
+
+enum snag_action {
+	SNAG_ACTION_NONE,
+#define SNAG_FAULT(name, terminal, built, calls, value, help) SNAG_ACTION_##name,
+#include <snag/faults.def>
+	SNAG_ACTIONS
+};
+
+#define SNAG_PLAN_RULES 4	/* rules that one event can name: the deciding one first, then those that logged */
+
+/* How sure a prediction is. */
+enum snag_sure { SNAG_WITHHELD, SNAG_CERTAIN };
+
+struct snag_plan {
+	uint8_t by;		/* enum snag_by: who decides the result */
+	uint8_t action;		/* enum snag_action: the terminal one, or NONE: make the real call */
+	uint8_t dry;		/* --dry-run: the rules fired on paper only; carry nothing out */
+	uint8_t after_call;	/* the signal goes out after the call */
+	int32_t err;		/* errno, deny: fail with this positive errno */
+	int32_t signal;		/* 0: none */
+	int32_t backlog;	/* backlog: the argument of the real listen */
+	uint64_t delay_ns;	/* before the call */
+	uint64_t after_ns;	/* errno: this long until the failure */
+	uint16_t rule[SNAG_PLAN_RULES];	/* rule index + 1; [0] is the one that `rule` in the trace names */
+	uint16_t log[SNAG_PLAN_RULES];	/* step index + 1 of each text to log */
+	/* the model's prediction of the real kernel */
+	uint8_t sure;		/* enum snag_sure */
+	uint8_t model_why;	/* enum snag_unsure: why it is withheld */
+	uint8_t why;		/* enum snag_why: why the model expects a refusal */
+	uint8_t mode;
+	int32_t model_err;	/* 0: ok, or a positive errno */
+	uint32_t holder;	/* the socket in the way: slot + 1; 0: none */
+	uint32_t holder_serial;
+	uint32_t ticket;	/* what commit spends or returns; 0: none */
+};
+
+enum snag_mode { SNAG_MODE_DISABLED, SNAG_MODE_LOG, SNAG_MODE_ENFORCE, SNAG_MODE_INJECT };
+
+/* Why no prediction was made; the names stand in the trace's model_why. */
+enum snag_unsure {
+	SNAG_UNSURE_NONE,
+	SNAG_UNSURE_PEER,	/* it depends on a peer outside the session */
+	SNAG_UNSURE_RACED,	/* another process changed the same port meanwhile */
+	SNAG_UNSURE_FOREIGN,	/* it depends on a socket that the session never saw */
+	SNAG_UNSURE_MACHINE,	/* it depends on the machine: limits, addresses, routes */
+	SNAG_UNSURE_UNMODELLED,	/* no rule for this yet */
+	SNAG_UNSURES
+};
+
+/* Why a call is refused; the names stand in the trace's why.code. */
+enum snag_why {
+	SNAG_WHY_NONE,
+	SNAG_WHY_HELD,		/* another socket holds the address */
+	SNAG_WHY_ALREADY_BOUND,	/* this socket has a local address already */
+	SNAG_WHY_PRIVILEGED,	/* a port below ip_unprivileged_port_start */
+	SNAG_WHY_NOT_LOCAL,	/* no interface has this address */
+	SNAG_WHY_NO_LISTENER,	/* nobody listens there */
+	SNAG_WHY_WRONG_STATE,	/* the socket's state does not allow the call */
+	SNAG_WHY_WRONG_TYPE,	/* the socket's type does not allow the call */
+	SNAG_WHY_UNKNOWN_HOLDER,/* in use by a socket outside the session */
+	SNAG_WHYS
+};
+
+#endif

@@ -1,0 +1,48 @@
+/* engine.h - decide what becomes of a call, and learn what became of it. The only reader of model and policy together.
+ * Knows nothing of how a call was caught: a preload hook, a supervisor or a test hands it a value and gets a plan,
+ * carries it out, and hands plan and outcome back. No lock is taken here: for a call with SNAG_TRAIT_PORT, and for bind
+ * and listen always, the caller holds the session's lock over decide and again over commit, never in between.
+ *
+ *     call  --decide-->  plan  --effects / real call-->  outcome  --commit-->  event
+ */
+#ifndef ENGINE_ENGINE_H
+#define ENGINE_ENGINE_H
+
+#include <model/model.h>
+#include <policy/trigger.h>
+#include <snag/call.h>
+#include <snag/event.h>
+#include <snag/plan.h>
+#include <stdbool.h>
+
+struct engine_holder {		/* who holds a socket, for `why` */
+	uint32_t pid;
+	int32_t fd;
+	char comm[16];
+	char exe[48];
+};
+
+struct engine {
+	struct model *model;
+	const struct rules *rules;
+	struct trigger_table *triggers;
+	uint8_t mode;			/* enum snag_mode */
+	uint8_t dry;			/* --dry-run */
+	bool (*holder)(void *arg, uint32_t sock, uint32_t serial, struct engine_holder *out);	/* NULL: nobody knows */
+	void *arg;
+};
+
+/* Enum snag_fact bits that the front end must fill in before decide: those that rules on this call ask for. */
+unsigned engine_facts(const struct engine *e, unsigned call);
+
+/* Can any rule concern this call? False: with no trace wanted and no port changed, decide need not be called. */
+bool engine_wants(const struct engine *e, unsigned call);
+
+void engine_decide(struct engine *e, const struct snag_call *c, struct snag_plan *p);
+
+/* The model learns; the event is built in ev[SNAG_EVENT_MAX]. Returns its number of records. With ev NULL (no trace)
+ * only the model learns. An outcome that is UNSEEN returns the plan's ticket and leaves the model as it was. */
+unsigned engine_commit(struct engine *e, const struct snag_call *c, const struct snag_plan *p,
+		       const struct snag_outcome *o, union snag_event *ev);
+
+#endif

@@ -1,0 +1,24 @@
+/* lock.h - the session's one lock: a 32-bit word of our own that holds the owner's thread id.
+ *
+ * Taken by compare-and-swap, contended by FUTEX_LOCK_PI, where ESRCH or FUTEX_OWNER_DIED means: the owner is dead, the
+ * caller owns it now and repairs. No pthread object stands in shared memory: robust mutexes hang when a raw-clone
+ * child dies inside, and C libraries lay them out differently. A wait is bounded (200 ms, a stopped owner).
+ * All signals are blocked in the calling thread while it is held, so no handler runs, jumps out or nests inside; that
+ * costs two system calls, on calls that change a port's owner only. Never held over a call that can wait. */
+#ifndef SESSION_LOCK_H
+#define SESSION_LOCK_H
+
+#include <session/session.h>
+#include <stdint.h>
+
+struct session_guard {
+	uint64_t signals;	/* the thread's mask before */
+	uint32_t tid;
+};
+
+/* 0: held; 1: held, and the previous owner died inside: repair what it left (session_repair, model_check), then go on;
+ * -ETIMEDOUT: not held: go without, and count it. `proc` is the caller's slot + 1 or 0. */
+int session_lock(struct session *s, struct session_guard *g, uint32_t proc);
+void session_unlock(struct session *s, struct session_guard *g);
+
+#endif
