@@ -43,10 +43,50 @@ LIB_OBJS  := $(CORE_OBJS) $(filter-out %/main.o,$(CLI_OBJS))
 CLI_LIBS  := -lyaml -ljansson
 
 PROGRAMS   := $(patsubst tests/programs/%.c,$(B)/programs/%,$(wildcard tests/programs/*.c))
+BENCH      := $(B)/bench/call $(B)/bench/cycle $(B)/bench/noop.so
 UNIT_TESTS := $(patsubst tests/%.c,$(B)/tests/%,$(foreach d,$(CORE_LAYERS) $(CLI_LAYERS) crash,$(wildcard tests/$(d)/*.c)))
 
-.PHONY: all
+.PHONY: help all deps demo test programs check-unit bench bench-programs lint layers symbols fuzz install uninstall clean
+.DEFAULT_GOAL := all
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@echo "  VARIANT=release|debug|san|cov  CC=gcc|clang  V=1 shows the commands"
+
 all: $(B)/libsnag.so $(B)/snag ## build libsnag.so and snag into build/release
+
+deps: ## install what is missing (Debian packages)
+	@.ci/deps test
+
+demo: ## install what is missing, build, and run the main job on a real server
+	@.ci/deps demo
+	@$(MAKE) --no-print-directory all
+	@examples/demo.sh $(B)/snag
+
+test: ## install what is missing, build, and run all tests (minutes)
+	@.ci/deps test
+	@$(MAKE) --no-print-directory all programs
+	@tests/run.sh
+
+programs: $(PROGRAMS)
+
+check-unit: $(UNIT_TESTS) ## the unit tests of this VARIANT
+	@tests/units.sh $^
+
+bench: ## what snag costs, as ratios to native and to its peers (minutes)
+	@.ci/deps bench
+	@$(MAKE) --no-print-directory all bench-programs
+	@tests/bench/run.sh $(B)
+
+bench-programs: $(BENCH)
+
+lint: ## gcc and clang without a warning, shellcheck, layers
+	@tests/lint.sh
+
+layers: ## every include points the way the architecture allows
+	@tests/layers.sh
+
+symbols: $(B)/libsnag.so ## what libsnag.so exports, against calls.def and the C library
+	@tests/symbols.sh $(B)/libsnag.so
 
 # In a sanitizer build the library itself stays plain: the program under test is not built for it. Its code runs under
 # the sanitizers in the unit tests.
@@ -83,5 +123,45 @@ $(B)/tests/%: tests/%.c $(LIB_OBJS)
 $(B)/programs/%: tests/programs/%.c
 	@mkdir -p $(@D)
 	$(call say,CC,$<) $(CC) -D_GNU_SOURCE -std=gnu11 -g -O1 -Wall -Wextra -o $@ $< -lpthread
+
+$(B)/bench/%.so: tests/bench/%.c
+	@mkdir -p $(@D)
+	$(call say,LD,$@) $(CC) -D_GNU_SOURCE -std=gnu11 -O2 -fPIC -shared -o $@ $<
+
+$(B)/bench/%: tests/bench/%.c
+	@mkdir -p $(@D)
+	$(call say,LD,$@) $(CC) -D_GNU_SOURCE -std=gnu11 -O2 -Wall -Wextra -o $@ $<
+
+# Fuzzing: one harness for each parser, with the layers built by clang for libFuzzer. `make fuzz SECONDS=60`.
+SECONDS ?= 20
+FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
+fuzz: $(addprefix build/fuzz/,$(FUZZERS)) ## fuzz each parser for SECONDS
+	@for f in $(FUZZERS); do echo "fuzz $$f"; mkdir -p build/fuzz/corpus-$$f; \
+	  build/fuzz/$$f -max_total_time=$(SECONDS) -verbosity=0 -print_final_stats=0 build/fuzz/corpus-$$f $$(ls -d tests/fuzz/corpus/$$f 2>/dev/null) || exit 1; done
+
+build/fuzz/%: tests/fuzz/%.c $(call src,$(CORE_LAYERS) compile)
+	@mkdir -p $(@D)
+	$(call say,FUZZ,$@) $(CLANG) $(CPPFLAGS) -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -o $@ $^ $(CLI_LIBS)
+
+# What `make install` lays down; DESTDIR stages it, PREFIX says where it will live.
+D = $(DESTDIR)$(PREFIX)
+install: ## build and install into PREFIX (and DESTDIR)
+	@.ci/deps build
+	@$(MAKE) --no-print-directory all
+	install -d $(D)/bin $(D)/lib/snag $(D)/include/snag $(D)/share/snag/policies $(D)/share/man/man1 \
+	  $(D)/share/bash-completion/completions
+	install -m 755 $(B)/snag $(D)/bin/snag
+	install -m 755 $(B)/libsnag.so $(D)/lib/snag/libsnag.so
+	install -m 644 include/snag/snag.h $(D)/include/snag/snag.h
+	install -m 644 policies/*.yaml $(D)/share/snag/policies/
+	install -m 644 shim/cli/share/snag.1 $(D)/share/man/man1/snag.1
+	install -m 644 shim/cli/share/completion.bash $(D)/share/bash-completion/completions/snag
+
+uninstall: ## remove what install laid down
+	rm -rf $(D)/bin/snag $(D)/lib/snag $(D)/include/snag $(D)/share/snag $(D)/share/man/man1/snag.1 \
+	  $(D)/share/bash-completion/completions/snag
+
+clean: ## remove build/
+	rm -rf build
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

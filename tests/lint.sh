@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# gcc and clang without a warning, shellcheck without a remark, the layers. Prints what is wrong, and fails.
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit
+bad=0
+
+for cc in gcc clang; do
+  command -v $cc >/dev/null || { echo "lint: no $cc"; bad=1; continue; }
+  make -s VARIANT=lint-$cc CC=$cc CFLAGS='-O2 -Werror' all programs || bad=1
+done
+
+mapfile -t scripts < <(git ls-files -co --exclude-standard | while read -r f; do
+  [ -f "$f" ] || continue
+  case $f in
+    *.sh | *.bash | *.bats) echo "$f" ;;
+    *) head -c 64 "$f" | grep -qaE '^#!.*\b(ba)?sh\b' && echo "$f" ;;
+  esac
+done)
+shellcheck -x "${scripts[@]}" || bad=1
+
+tests/layers.sh || bad=1
+exit $bad
