@@ -21,7 +21,8 @@ size_t addr_text(const struct snag_addr *a, char buf[ADDR_TEXT_MAX]);
 bool addr_parse(struct snag_addr *a, unsigned *prefix, const char *text, size_t len);
 
 bool addr_is_any(const struct snag_addr *a);		/* 0.0.0.0, ::, ::ffff:0.0.0.0 */
-bool addr_is_loopback(const struct snag_addr *a);
+bool addr_is_loopback(const struct snag_addr *a);	/* 127/8, ::1, ::ffff:127/104 */
+bool addr_is_mapped(const struct snag_addr *a);		/* ::ffff:0:0/96 */
 bool addr_equal_ip(const struct snag_addr *a, const struct snag_addr *b);	/* v4-mapped equals its IPv4 */
 bool addr_in_net(const struct snag_addr *a, const struct snag_addr *net, unsigned prefix);
 
