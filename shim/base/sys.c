@@ -1,0 +1,49 @@
+/* sys.c - the few system call sequences that are longer than one call, and paths without stdio. */
+#include <base/sys.h>
+
+#include <errno.h>
+
+ssize_t sys_read_file(const char *path, char *buf, size_t size)
+{
+	ssize_t n;
+	size_t got = 0;
+	int fd = sys_open(path, O_RDONLY | O_CLOEXEC, 0);
+
+	if (fd < 0)
+		return fd;
+	while (got + 1 < size) {
+		n = sys_read(fd, buf + got, size - 1 - got);
+		if (n == -EINTR)
+			continue;
+		if (n < 0) {
+			sys_close(fd);
+			return n;
+		}
+		if (n == 0)
+			break;
+		got += (size_t)n;
+	}
+	sys_close(fd);
+	buf[got] = '\0';
+	return (ssize_t)got;
+}
+
+void sys_append(char *buf, size_t size, size_t *len, const char *text)
+{
+	while (*text && *len + 1 < size)
+		buf[(*len)++] = *text++;
+	if (*len < size)
+		buf[*len] = '\0';
+}
+
+void sys_append_number(char *buf, size_t size, size_t *len, uint64_t n)
+{
+	char digits[21];
+	size_t at = sizeof(digits) - 1;
+
+	digits[at] = '\0';
+	do
+		digits[--at] = (char)('0' + n % 10);
+	while (n /= 10);
+	sys_append(buf, size, len, digits + at);
+}
