@@ -1,0 +1,39 @@
+/* buf.h - bytes appended to memory that grows: what a trace line is written into. */
+#ifndef CLI_BUF_H
+#define CLI_BUF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+/* Bytes that may hold anything, NULs included; p NULL: absent. */
+struct text {
+	const char *p;
+	size_t n;
+};
+
+#define TEXT(s) ((struct text){ (s), (s) ? strlen(s) : 0 })
+
+struct buf {
+	char *p;
+	size_t n, size;
+	bool failed;		/* out of memory: what was appended since is gone */
+};
+
+/* Room for n more bytes, NULL: out of memory. The caller adds to b->n what it used. */
+char *buf_room(struct buf *b, size_t n);
+void buf_free(struct buf *b);
+
+void buf_bytes(struct buf *b, const void *p, size_t n);
+void buf_str(struct buf *b, const char *s);
+void buf_char(struct buf *b, char c);
+void buf_int(struct buf *b, int64_t v);
+/* Nanoseconds as seconds with this many decimals (0 to 9), cut, not rounded. */
+void buf_seconds(struct buf *b, int64_t ns, unsigned decimals);
+/* A JSON string in quotes: control characters, quotes and bytes that are no UTF-8 (as \u00XX) escaped. */
+void buf_json(struct buf *b, struct text t);
+/* For a line of text: control characters and bytes that are no UTF-8 as \xXX. */
+void buf_plain(struct buf *b, struct text t);
+
+#endif

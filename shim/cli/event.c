@@ -1,0 +1,257 @@
+/* event.c - from the ring's events to records. The ring is shared with the programs under test: nothing in it is
+ * believed before it is checked. */
+#include "event.h"
+
+#include "why.h"
+
+#include <base/base.h>
+#include <base/calls.h>
+#include <base/names.h>
+#include <snag/state.h>
+#include <stdio.h>
+
+/* A text in a fixed array, up to its NUL. NULL for an empty one: absent. */
+static struct text fixed(const char *p, size_t size)
+{
+	size_t n = strnlen(p, size);
+
+	return (struct text){ n ? p : NULL, n };
+}
+
+static int64_t number_or_none(uint32_t n)
+{
+	return n ? (int64_t)n : RECORD_NONE;
+}
+
+static struct text error_text(int err, char space[16])
+{
+	const char *name = errno_name(err);
+
+	if (name)
+		return TEXT(name);
+	snprintf(space, 16, "E%d", err);
+	return TEXT(space);
+}
+
+static struct text signal_text(int sig, char space[16])
+{
+	const char *name = signal_name(sig);
+
+	if (name)
+		return TEXT(name);
+	snprintf(space, 16, "SIG%d", sig);
+	return TEXT(space);
+}
+
+static struct text address_text(const struct snag_addr *a, char space[ADDR_TEXT_MAX])
+{
+	size_t n = addr_text(a, space);
+
+	return (struct text){ n ? space : NULL, n };
+}
+
+/* A unix path as people write it: an abstract one begins with @. */
+static struct text path_text(const struct snag_event_text *t, char space[SNAG_PATH_MAX + 2])
+{
+	size_t n = t->len < SNAG_PATH_MAX ? t->len : SNAG_PATH_MAX;
+
+	memcpy(space, t->text, n);
+	if (n && !space[0])
+		space[0] = '@';
+	return (struct text){ n ? space : NULL, n };
+}
+
+static struct text rule_name(const struct rules *rules, unsigned index1)
+{
+	const struct rule *rule = rules && index1 ? rules_rule(rules, index1 - 1) : NULL;
+
+	return rule ? TEXT(rules_string(rules, rule->name)) : (struct text){ 0 };
+}
+
+static void fill_rules(const struct event_reader *e, const struct snag_event_call *c, struct record *r)
+{
+	r->rule = rule_name(e->rules, c->rule[0]);
+	r->dry = c->flags & SNAG_EVENT_DRY;
+	for (unsigned i = 0; i < ARRAY_LEN(c->log) && e->rules; i++) {
+		const struct rule_step *step = c->log[i] ? rules_step(e->rules, c->log[i] - 1) : NULL;
+		if (step && step->has_log)
+			r->log.item[r->log.n++] = TEXT(rules_string(e->rules, step->log));
+	}
+}
+
+static void fill_model(const struct snag_event_call *c, struct record *r)
+{
+	if (c->sure == SNAG_CERTAIN) {
+		r->model = c->model_err ? TEXT(errno_name(c->model_err)) : TEXT("ok");
+	} else if (c->model_why != SNAG_UNSURE_NONE) {
+		r->model = TEXT("unknown");
+		r->model_why = TEXT(unsure_name(c->model_why));
+	}
+	r->diverged = c->flags & SNAG_EVENT_DIVERGED;
+}
+
+static void fill_result(struct event_reader *e, const struct snag_event_call *c, struct record *r)
+{
+	if (c->flags & SNAG_EVENT_UNSEEN) {
+		r->unseen = true;
+		return;
+	}
+	r->ret = c->ret;
+	if (c->err)
+		r->err = error_text(c->err, e->space.err);
+}
+
+static bool is_accept(unsigned call)
+{
+	return call == SNAG_CALL_accept || call == SNAG_CALL_accept4;
+}
+
+static void fill_why(struct event_reader *e, const struct snag_event_why *w, struct record *r)
+{
+	static const struct {
+		unsigned bit;
+		const char *name;
+	} options[] = {
+		{ SNAG_OPTION_REUSEADDR, "SO_REUSEADDR" },
+		{ SNAG_OPTION_REUSEPORT, "SO_REUSEPORT" },
+		{ SNAG_OPTION_V6ONLY, "IPV6_V6ONLY" },
+	};
+	struct record_holder *h = &r->why.holder;
+
+	r->why.code = TEXT(why_name(w->code));
+	if (w->sock || w->pid) {
+		h->pid = number_or_none(w->pid);
+		h->comm = fixed(w->comm, sizeof(w->comm));
+		h->exe = fixed(w->exe, sizeof(w->exe));
+		if (w->pid && w->fd >= 0)
+			h->fd = w->fd;
+		h->sock = number_or_none(w->sock);
+		h->local = address_text(&w->local, e->space.holder);
+		if (w->state != SNAG_STATE_NONE)
+			h->state = TEXT(state_name(w->state));
+		for (unsigned i = 0; i < ARRAY_LEN(options); i++)
+			if (w->options & options[i].bit)
+				h->options.item[h->options.n++] = TEXT(options[i].name);
+		h->since = (int64_t)(w->since_ns & INT64_MAX);
+	}
+	e->space.why.n = e->space.fix.n = 0;
+	why_text(&e->space.why, w->code, r);
+	why_fix(&e->space.fix, w->code, r);
+	if (e->space.why.n)
+		r->why.text = (struct text){ e->space.why.p, e->space.why.n };
+	if (e->space.fix.n)
+		r->why.fix = (struct text){ e->space.fix.p, e->space.fix.n };
+}
+
+static void fill_extras(struct event_reader *e, const union snag_event *ev, unsigned n, struct record *r)
+{
+	const struct snag_event_why *why = NULL;
+
+	for (unsigned i = 1; i < n; i++) {
+		if (ev[i].head.kind == SNAG_EXTRA_WHY)
+			why = &ev[i].why;
+		else if (ev[i].head.kind == SNAG_EXTRA_TEXT && ev[i].text.what == SNAG_TEXT_PATH)
+			*(is_accept(ev->call.call) ? &r->peer : &r->addr) = path_text(&ev[i].text, e->space.path);
+	}
+	if (why)	/* last: its words need the address */
+		fill_why(e, why, r);
+}
+
+static bool call_record(struct event_reader *e, const union snag_event *ev, unsigned n, struct record *r)
+{
+	const struct snag_event_call *c = &ev->call;
+	const char *name = call_row(c->call)->name;
+
+	if (!name[0])
+		return false;
+	r->call = TEXT(name);
+	r->tid = number_or_none(c->tid);
+	if (c->fd >= 0)
+		r->fd = c->fd;
+	r->sock = number_or_none(c->sock);
+	if (c->proto != SNAG_PROTO_NONE)
+		r->proto = TEXT(proto_name(c->proto));
+	*(is_accept(c->call) ? &r->peer : &r->addr) = address_text(&c->addr, e->space.addr);
+	args_fill(r, c, &e->space.args);
+	fill_rules(e, c, r);
+	if (ev->head.kind == SNAG_EVENT_RULE) {
+		r->on = r->call;
+		r->call = TEXT("rule");
+		if (c->flags & SNAG_EVENT_SIGNAL)
+			r->signal = signal_text(c->arg[0], e->space.signal);
+		return true;
+	}
+	r->dur = (int64_t)(c->dur_ns & INT64_MAX);
+	r->listener = number_or_none(c->listener);
+	fill_result(e, c, r);
+	r->by = TEXT(by_name(c->by));
+	fill_model(c, r);
+	if (c->state != SNAG_STATE_NONE)
+		r->state = TEXT(state_name(c->state));
+	fill_extras(e, ev, n, r);
+	return true;
+}
+
+static bool process_record(const struct snag_event_process *p, struct record *r)
+{
+	static const char *const whats[] = { NULL, "start", "exec", "end" };
+
+	if (!p->what || p->what >= ARRAY_LEN(whats))
+		return false;
+	r->call = TEXT("process");
+	r->what = TEXT(whats[p->what]);
+	if (p->what != SNAG_PROCESS_END)
+		r->ppid = number_or_none(p->ppid);
+	return true;
+}
+
+static bool mark_record(const union snag_event *ev, unsigned n, struct record *r)
+{
+	if (n < 2 || ev[1].head.kind != SNAG_EXTRA_TEXT || ev[1].text.what != SNAG_TEXT_MARK)
+		return false;
+	size_t max = sizeof(ev[1].text.text);
+	r->call = TEXT("mark");
+	r->text = (struct text){ ev[1].text.text, ev[1].text.len < max ? ev[1].text.len : max };
+	return true;
+}
+
+bool event_record(struct event_reader *e, const union snag_event *ev, unsigned n, struct record *r)
+{
+	/* The three kinds agree on where the time stands. */
+	_Static_assert(offsetof(struct snag_event_call, t_ns) == offsetof(struct snag_event_process, t_ns), "t_ns");
+	const struct procs_row *proc = procs_find(e->procs, e->session, ev->head.proc, ev->head.pid);
+
+	record_clear(r);
+	r->t = (int64_t)(ev->call.t_ns & INT64_MAX);
+	r->pid = ev->head.pid;
+	if (proc)
+		r->comm = fixed(proc->comm, sizeof(proc->comm));
+	switch (ev->head.kind) {
+	case SNAG_EVENT_CALL:
+	case SNAG_EVENT_RULE:
+		return call_record(e, ev, n, r);
+	case SNAG_EVENT_PROCESS:
+		if (proc && ev->process.what != SNAG_PROCESS_END)
+			r->exe = fixed(proc->exe, sizeof(proc->exe));
+		return process_record(&ev->process, r);
+	case SNAG_EVENT_MARK:
+		return mark_record(ev, n, r);
+	}
+	return false;
+}
+
+void event_end_record(const struct procs_row *row, uint64_t now_ns, struct record *r)
+{
+	record_clear(r);
+	r->t = (int64_t)now_ns;
+	r->pid = row->pid;
+	r->comm = fixed(row->comm, sizeof(row->comm));
+	r->call = TEXT("process");
+	r->what = TEXT("end");
+}
+
+void event_reader_free(struct event_reader *e)
+{
+	buf_free(&e->space.why);
+	buf_free(&e->space.fix);
+}

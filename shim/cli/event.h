@@ -1,0 +1,37 @@
+/* event.h - from the ring's events to records: names of rules, processes and calls put in. */
+#ifndef CLI_EVENT_H
+#define CLI_EVENT_H
+
+#include "args.h"
+#include "procs.h"
+#include "record.h"
+
+#include <base/addr.h>
+#include <policy/rules.h>
+#include <session/session.h>
+#include <snag/event.h>
+
+struct event_space {		/* where a record's texts stand until the next one is made */
+	struct args_space args;
+	char addr[ADDR_TEXT_MAX], holder[ADDR_TEXT_MAX];
+	char path[SNAG_PATH_MAX + 2];
+	char err[16], signal[16];
+	struct buf why, fix;
+};
+
+struct event_reader {
+	const struct session *session;
+	const struct rules *rules;	/* NULL: rules have no names */
+	struct procs *procs;
+	struct event_space space;
+};
+
+/* ev[0..n) as a record; its texts are valid until the next call. False: no event that can be shown. */
+bool event_record(struct event_reader *e, const union snag_event *ev, unsigned n, struct record *r);
+
+/* The record of a process that was found dead. */
+void event_end_record(const struct procs_row *row, uint64_t now_ns, struct record *r);
+
+void event_reader_free(struct event_reader *e);
+
+#endif

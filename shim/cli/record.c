@@ -1,0 +1,156 @@
+/* record.c - the fields of a trace record: one table for the writer, the reader and the schema. */
+#include "record.h"
+
+#define FIELD(parent, field, key, kind, text) \
+	{ .name = key, .type = kind, .size = sizeof(key) - 1, .offset = offsetof(struct parent, field), .help = text }
+#define OBJECT(parent, field, key, table, text) \
+	{ .name = key, .type = RECORD_OBJECT, .size = sizeof(key) - 1, .offset = offsetof(struct parent, field), \
+	  .fields = table, .help = text }
+
+static const struct record_field holder_fields[] = {
+	FIELD(record_holder, pid, "pid", RECORD_INT, "its process"),
+	FIELD(record_holder, comm, "comm", RECORD_TEXT, "its process's name"),
+	FIELD(record_holder, exe, "exe", RECORD_TEXT, "its executable"),
+	FIELD(record_holder, fd, "fd", RECORD_INT, "its descriptor there"),
+	FIELD(record_holder, sock, "sock", RECORD_INT, "its number in the trace"),
+	FIELD(record_holder, local, "local", RECORD_TEXT, "its local address"),
+	FIELD(record_holder, state, "state", RECORD_TEXT, "its state"),
+	FIELD(record_holder, options, "options", RECORD_LIST, "its options that bear on sharing an address"),
+	FIELD(record_holder, since, "since", RECORD_TIME, "since when it has been in that state, session time"),
+	{ 0 },
+};
+
+static const struct record_field why_fields[] = {
+	FIELD(record_why, code, "code", RECORD_TEXT, "the reason, for programs"),
+	FIELD(record_why, text, "text", RECORD_TEXT, "the reason, in words"),
+	OBJECT(record_why, holder, "holder", holder_fields, "the socket in the way"),
+	FIELD(record_why, fix, "fix", RECORD_TEXT, "what would make the call work"),
+	{ 0 },
+};
+
+const struct record_field record_fields[] = {
+	FIELD(record, t, "t", RECORD_TIME, "seconds since the session began"),
+	FIELD(record, dur, "dur", RECORD_TIME, "seconds spent in the call"),
+	FIELD(record, seq, "seq", RECORD_INT, "order within the session; gaps are counted by a lost record"),
+	FIELD(record, pid, "pid", RECORD_INT, "process"),
+	FIELD(record, tid, "tid", RECORD_INT, "thread"),
+	FIELD(record, comm, "comm", RECORD_TEXT, "the process's name"),
+	FIELD(record, call, "call", RECORD_TEXT, "the libc name; else session, process, lost, rule, mark"),
+	FIELD(record, what, "what", RECORD_TEXT,
+	      "session: start, end; process: start, exec, end; lost: events, bookkeeping"),
+	FIELD(record, fd, "fd", RECORD_INT, "the descriptor; accept: the listening one"),
+	FIELD(record, listener, "listener", RECORD_INT, "accept: the listening socket's number"),
+	FIELD(record, sock, "sock", RECORD_INT, "the socket's number: the same after dup, fork, exec and passing"),
+	FIELD(record, proto, "proto", RECORD_TEXT, "tcp, udp, unix, other"),
+	FIELD(record, local, "local", RECORD_TEXT, "the socket's own address"),
+	FIELD(record, peer, "peer", RECORD_TEXT, "the peer's address"),
+	FIELD(record, addr, "addr", RECORD_TEXT, "the address argument"),
+	FIELD(record, backlog, "backlog", RECORD_INT, "listen: its argument"),
+	FIELD(record, domain, "domain", RECORD_TEXT, "socket: its arguments"),
+	FIELD(record, type, "type", RECORD_TEXT, "socket: its arguments"),
+	FIELD(record, protocol, "protocol", RECORD_TEXT, "socket: its arguments"),
+	FIELD(record, how, "how", RECORD_TEXT, "shutdown: its argument"),
+	FIELD(record, level, "level", RECORD_TEXT, "setsockopt: its arguments"),
+	FIELD(record, option, "option", RECORD_TEXT, "setsockopt: its arguments"),
+	FIELD(record, value, "value", RECORD_INT, "setsockopt: its arguments"),
+	FIELD(record, newfd, "newfd", RECORD_INT, "dup2, dup3, fcntl: the wanted descriptor"),
+	FIELD(record, first, "first", RECORD_UINT, "close_range, closefrom: the first descriptor"),
+	FIELD(record, last, "last", RECORD_UINT, "close_range: the last descriptor"),
+	FIELD(record, ret, "ret", RECORD_INT, "the result as the program saw it"),
+	FIELD(record, err, "errno", RECORD_TEXT, "the error as the program saw it, by name"),
+	FIELD(record, by, "by", RECORD_TEXT, "who decided it: kernel, model, rule"),
+	FIELD(record, rule, "rule", RECORD_TEXT, "the rule that acted"),
+	FIELD(record, dry, "dry", RECORD_BOOL, "--dry-run: the rule would have acted"),
+	FIELD(record, unseen, "unseen", RECORD_BOOL, "nobody saw the result"),
+	FIELD(record, signal, "signal", RECORD_TEXT, "the signal that the rule sends"),
+	FIELD(record, on, "on", RECORD_TEXT, "rule: the call that it acted on"),
+	FIELD(record, model, "model", RECORD_TEXT, "what the model predicted: ok, an errno, unknown"),
+	FIELD(record, model_why, "model_why", RECORD_TEXT, "why it predicted nothing"),
+	FIELD(record, diverged, "diverged", RECORD_BOOL, "the kernel contradicted the prediction"),
+	FIELD(record, state, "state", RECORD_TEXT, "the socket's state after the call"),
+	FIELD(record, log, "log", RECORD_LIST, "texts of the rules that logged"),
+	OBJECT(record, why, "why", why_fields, "why it was refused"),
+	FIELD(record, count, "count", RECORD_INT, "lost: how many"),
+	FIELD(record, ppid, "ppid", RECORD_INT, "process: its parent"),
+	FIELD(record, exe, "exe", RECORD_TEXT, "process: its executable"),
+	FIELD(record, text, "text", RECORD_TEXT, "mark: what the program wrote"),
+	FIELD(record, version, "version", RECORD_TEXT, "session: snag's version"),
+	FIELD(record, name, "name", RECORD_TEXT, "session: its name"),
+	FIELD(record, mode, "mode", RECORD_TEXT, "session: log, enforce, inject, disabled"),
+	FIELD(record, seed, "seed", RECORD_UINT, "session: the seed of all draws"),
+	FIELD(record, policy, "policy", RECORD_LIST, "session: the policy files and rules"),
+	FIELD(record, kernel, "kernel", RECORD_TEXT, "session: the kernel's release"),
+	FIELD(record, clock, "clock", RECORD_INT, "session: how many times faster model time runs"),
+	FIELD(record, start, "start", RECORD_TEXT, "session: when it began, RFC 3339"),
+	{ 0 },
+};
+
+static void clear(const struct record_field *f, void *base)
+{
+	for (; f->name; f++) {
+		char *at = (char *)base + f->offset;
+		switch (f->type) {
+		case RECORD_TIME:
+		case RECORD_INT:
+		case RECORD_UINT:
+			*(int64_t *)(void *)at = RECORD_NONE;
+			break;
+		case RECORD_OBJECT:
+			clear(f->fields, at);
+			break;
+		}
+	}
+}
+
+void record_clear(struct record *r)
+{
+	static struct record blank;
+
+	if (blank.t != RECORD_NONE)
+		clear(record_fields, &blank);
+	*r = blank;
+}
+
+const struct record_field *record_field(const char *name, size_t len)
+{
+	for (const struct record_field *f = record_fields; f->name; f++)
+		if (f->size == len && memcmp(f->name, name, len) == 0)
+			return f;
+	return NULL;
+}
+
+bool record_has(const struct record_field *f, const void *base)
+{
+	const void *at = (const char *)base + f->offset;
+
+	switch (f->type) {
+	case RECORD_TEXT:
+		return ((const struct text *)at)->p != NULL;
+	case RECORD_BOOL:
+		return *(const bool *)at;
+	case RECORD_LIST:
+		return ((const struct record_texts *)at)->n > 0;
+	case RECORD_OBJECT:
+		for (const struct record_field *sub = f->fields; sub->name; sub++)
+			if (record_has(sub, at))
+				return true;
+		return false;
+	default:
+		return *(const int64_t *)at != RECORD_NONE;
+	}
+}
+
+bool record_is_call(const struct record *r)
+{
+	static const char *const own[] = { "session", "process", "lost", "rule", "mark", "expect", "oracle" };
+
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+		if (text_is(r->call, own[i]))
+			return false;
+	return true;
+}
+
+bool record_failed(const struct record *r)
+{
+	return r->err.p != NULL;
+}

@@ -1,0 +1,178 @@
+/* why.c - a refusal in plain words, and what would make the call work. */
+#include "why.h"
+
+#include <base/addr.h>
+#include <base/base.h>
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <snag/plan.h>
+
+static bool has_option(const struct record_holder *h, const char *name)
+{
+	for (size_t i = 0; i < h->options.n; i++)
+		if (text_is(h->options.item[i], name))
+			return true;
+	return false;
+}
+
+static bool holder_listens(const struct record_holder *h)
+{
+	return text_is(h->state, "listen");
+}
+
+static void upper(struct buf *b, struct text t)
+{
+	for (size_t i = 0; i < t.n; i++)
+		buf_char(b, (char)toupper((unsigned char)t.p[i]));
+}
+
+static void process_name(struct buf *b, const struct record_holder *h)
+{
+	if (h->comm.p)
+		buf_plain(b, h->comm);
+	else
+		buf_str(b, "process ");
+	buf_char(b, '[');
+	buf_int(b, h->pid);
+	buf_char(b, ']');
+}
+
+/* "redis[4100] fd 7: LISTEN on 127.0.0.1:8080 without SO_REUSEPORT (since 12.4 s)" */
+static void holder_text(struct buf *b, const struct record *r)
+{
+	const struct record_holder *h = &r->why.holder;
+
+	if (h->pid != RECORD_NONE)
+		process_name(b, h);
+	else
+		buf_str(b, "a socket that no process holds any more");
+	if (h->fd != RECORD_NONE) {
+		buf_str(b, " fd ");
+		buf_int(b, h->fd);
+	}
+	if (h->state.p) {
+		buf_str(b, ": ");
+		upper(b, h->state);
+	}
+	if (h->local.p) {
+		buf_str(b, " on ");
+		buf_plain(b, h->local);
+	}
+	if (holder_listens(h))
+		buf_str(b, has_option(h, "SO_REUSEPORT") ? " with SO_REUSEPORT" : " without SO_REUSEPORT");
+	else if (text_is(h->state, "bound"))
+		buf_str(b, has_option(h, "SO_REUSEADDR") ? " with SO_REUSEADDR" : " without SO_REUSEADDR");
+	if (h->since != RECORD_NONE && r->t >= h->since) {
+		buf_str(b, " (since ");
+		buf_seconds(b, r->t - h->since, 1);
+		buf_str(b, " s)");
+	}
+}
+
+void why_text(struct buf *b, unsigned code, const struct record *r)
+{
+	static const char *const words[SNAG_WHYS] = {
+		[SNAG_WHY_ALREADY_BOUND] = "this socket has a local address already",
+		[SNAG_WHY_PRIVILEGED] = "the port is below ip_unprivileged_port_start",
+		[SNAG_WHY_NOT_LOCAL] = "no interface has this address",
+		[SNAG_WHY_NO_LISTENER] = "nobody listens there",
+		[SNAG_WHY_WRONG_STATE] = "the socket's state does not allow the call",
+		[SNAG_WHY_WRONG_TYPE] = "the socket's type does not allow the call",
+		[SNAG_WHY_UNKNOWN_HOLDER] = "held by a socket outside the session",
+	};
+	const struct record_holder *h = &r->why.holder;
+
+	if (h->pid != RECORD_NONE || h->sock != RECORD_NONE) {
+		buf_str(b, "held by ");
+		holder_text(b, r);
+	} else if (code == SNAG_WHY_HELD) {
+		buf_str(b, "held by another socket of the session");
+	} else if (code < SNAG_WHYS && words[code]) {
+		buf_str(b, words[code]);
+	}
+}
+
+/* The wanted address as numbers, port in host order; AF_UNSPEC in family: it has none. */
+static struct snag_addr wanted_addr(const struct record *r)
+{
+	struct snag_addr a = { 0 };
+	const char *p = r->addr.p, *colon;
+	unsigned prefix, port = 0;
+
+	if (!p || !(colon = memrchr(p, ':', r->addr.n)))
+		return a;
+	for (const char *d = colon + 1; d < p + r->addr.n && isdigit((unsigned char)*d) && port < 65536; d++)
+		port = port * 10 + (unsigned)(*d - '0');
+	size_t n = (size_t)(colon - p);
+	if (n > 2 && p[0] == '[') {
+		p++;
+		n -= 2;
+	}
+	if (!addr_parse(&a, &prefix, p, n))
+		return (struct snag_addr){ 0 };
+	a.port = (uint16_t)port;
+	return a;
+}
+
+/* Another loopback address on the same port, where the holder has one address only. */
+static bool other_loopback(const struct record *r, const struct snag_addr *want, char text[ADDR_TEXT_MAX])
+{
+	struct record as_holder = { .addr = r->why.holder.local };
+	struct snag_addr held = wanted_addr(&as_holder), other = *want;
+
+	if (want->family != AF_INET || held.family != AF_INET || !addr_is_loopback(want) || !addr_is_loopback(&held))
+		return false;
+	other.ip[3] = (uint8_t)(want->ip[3] < 254 ? want->ip[3] + 1 : 1);
+	if (addr_equal_ip(&other, &held))
+		other.ip[3]++;
+	addr_text(&other, text);
+	return true;
+}
+
+static void add(struct buf *b, const char *s)
+{
+	if (b->n)
+		buf_str(b, "; ");
+	buf_str(b, s);
+}
+
+static void fix_held(struct buf *b, const struct record *r)
+{
+	const struct record_holder *h = &r->why.holder;
+	struct snag_addr want = wanted_addr(r);
+	char text[ADDR_TEXT_MAX];
+
+	if (text_is(r->proto, "unix")) {
+		add(b, "another path");
+	} else {
+		add(b, "another port");
+		if (other_loopback(r, &want, text))
+			add(b, text);
+		if (has_option(h, "SO_REUSEPORT"))
+			add(b, "SO_REUSEPORT on this socket too, as the same user");
+		else if (text_is(h->state, "time_wait"))
+			add(b, "SO_REUSEADDR on both sockets");
+		else if (text_is(h->state, "bound") && has_option(h, "SO_REUSEADDR"))
+			add(b, "SO_REUSEADDR on this socket too");
+	}
+	if (h->pid != RECORD_NONE) {
+		add(b, "or stop pid ");
+		buf_int(b, h->pid);
+	}
+}
+
+void why_fix(struct buf *b, unsigned code, const struct record *r)
+{
+	static const char *const fixes[SNAG_WHYS] = {
+		[SNAG_WHY_ALREADY_BOUND] = "a new socket",
+		[SNAG_WHY_PRIVILEGED] = "a port at or above ip_unprivileged_port_start; or CAP_NET_BIND_SERVICE",
+		[SNAG_WHY_NOT_LOCAL] = "an address of this machine; or IP_FREEBIND",
+		[SNAG_WHY_NO_LISTENER] = "a server that listens there first",
+		[SNAG_WHY_UNKNOWN_HOLDER] = "another port; or the end of the program that holds it",
+	};
+
+	if (code == SNAG_WHY_HELD)
+		fix_held(b, r);
+	else if (code < SNAG_WHYS && fixes[code])
+		buf_str(b, fixes[code]);
+}
