@@ -43,6 +43,7 @@ enum snag_session_flag {
 	SNAG_SESSION_DEGRADED = 1 << 1,	/* something was lost from the model; the trace says what */
 	SNAG_SESSION_CLOSED = 1 << 2,	/* ended: nobody joins any more */
 	SNAG_SESSION_FOREGROUND = 1 << 3, /* a `snag run` waits for the trace itself */
+	SNAG_SESSION_DRY = 1 << 4,	/* --dry-run: rules count and are told, nothing is carried out */
 };
 
 struct snag_header {
