@@ -9,16 +9,26 @@
 #define SESSION_LOCK_H
 
 #include <session/session.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 struct session_guard {
 	uint64_t signals;	/* the thread's mask before */
 	uint32_t tid;
+	uint32_t mend;		/* this holder was asked to mend */
 };
 
-/* 0: held; 1: held, and the previous owner died inside: repair what it left (session_repair, model_check), then go on;
- * -ETIMEDOUT: not held: go without, and count it. `proc` is the caller's slot + 1 or 0. */
+/* 0: held; 1: held, and an owner died inside: mend what it left (session_repair, then the model's check), then go on.
+ * Every holder is told so until one that was told has unlocked. -ETIMEDOUT: not held: go without; it is counted here
+ * (header.lost, SNAG_SESSION_DEGRADED). `proc` is the caller's slot + 1 or 0. */
 int session_lock(struct session *s, struct session_guard *g, uint32_t proc);
 void session_unlock(struct session *s, struct session_guard *g);
+
+/* The same for those who touch the session's own tables only: these are mended at once, the model's turn is kept for the
+ * next session_lock. 0 or -ETIMEDOUT. */
+int session_lock_tables(struct session *s, struct session_guard *g, uint32_t proc);
+
+/* Does this thread hold it? */
+bool session_locked(const struct session *s);
 
 #endif

@@ -9,16 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct session_tables;		/* proc.h, sock.h */
-
-struct session {
-	struct snag_header *header;
-	struct session_tables *tables;
-	void *model, *triggers, *ring;
-	const void *rules;	/* read-only mapping */
-	size_t rules_size;
-	size_t mapped;		/* bytes of the writable mapping */
-};
+struct session_tables;		/* tables.h */
 
 /* Sizes of the sections whose meaning lies elsewhere. */
 struct session_sizes {
@@ -28,14 +19,26 @@ struct session_sizes {
 	size_t rules;		/* exact size of the rule image */
 };
 
-/* The folder of this user's sessions into buf, made if `make` is set. -EACCES: not ours, or not a private folder. */
+struct session {
+	struct snag_header *header;
+	struct session_tables *tables;
+	void *model, *triggers, *ring;
+	const void *rules;	/* read-only mapping */
+	size_t rules_size;
+	size_t mapped;		/* bytes of the writable mapping */
+	struct session_sizes sizes;
+};
+
+/* The folder of this user's sessions into buf: the first of /dev/shm/snag-UID and /tmp/snag-UID that is there, or that
+ * can be made if `make` is set. -ENOENT; -EACCES: not ours, or not a private folder; -ENAMETOOLONG. */
 int session_folder(char *buf, size_t size, bool make);
 
 /* Is this a name? 1 to 63 of [A-Za-z0-9._-], not starting with '.' or '-'. */
 bool session_name_ok(const char *name);
 
 /* Make and map the session NAME. The image is copied in; sections start zeroed; room is really allocated, so that no
- * later write can meet a full file system, except what session_grow allocates. -EEXIST: it is there already; -ENOSPC. */
+ * later write can meet a full file system. Appears under its name only when it is whole. Where /dev/shm is missing, full
+ * or closed to us, /tmp serves. -EEXIST: it is there already; -EINVAL: no name; -ENOSPC. */
 int session_create(struct session *s, const char *name, const struct session_sizes *sizes, const void *rules);
 
 /* Map the session NAME and check it: owner, magic, version, features, section places against `sizes` (its `rules` is
@@ -45,19 +48,37 @@ void session_detach(struct session *s);
 
 /* File space grows with use: a session starts with room for 1024 sockets and 8192 events. Nobody touches a page beyond
  * what the header's ready counts say, so no write ever meets a full file system (SIGBUS).
- * session_grow_socks: at least twice as many sockets (with their references and model records); opens the file for a
- * moment; called by sock_new and sock_hold when there is no room left; -ENOSPC, or -ENFILE at SNAG_SOCKS.
- * session_grow_ring: the keeper, right after the start: one more MiB; 1 when the whole ring is there. */
+ * session_grow_socks: twice as many sockets (with their references and model records); called by sock_new and sock_hold
+ * when there is no room left; 0, -ENOSPC, or -ENFILE at SNAG_SOCKS. Any number of callers at once.
+ * session_grow_ring: the keeper, right after the start: one more MiB; 1 when the whole ring is there; 0, -ENOSPC. */
 int session_grow_socks(struct session *s);
 int session_grow_ring(struct session *s);
 
-/* Unlink the file (and what stands beside it, NAME.*). Mappings live on. */
+/* Unlink the file, and the symbolic links NAME.* that stand beside it. Mappings live on. */
 void session_remove(const char *name);
+
+/* Ends the session for newcomers if no process and no ticket is left (the keeper, after proc_reap): true, it is closed,
+ * now or before. Decided under the lock, as joining is, so that nobody joins a session that its keeper has left. */
+bool session_close(struct session *s);
 
 /* Session time: nanoseconds of CLOCK_MONOTONIC since the session began. */
 uint64_t session_now(const struct session *s);
 
-/* For `snag sessions`: calls back with each name in the folder. */
+/* For `snag sessions`: calls back with each name in the folders; it may remove them. Also clears away what creators that
+ * were killed left behind. 0 or -errno. */
 int session_each(void (*each)(const char *name, void *arg), void *arg);
+
+/* Does somebody want events? */
+static inline bool session_tracing(const struct session *s)
+{
+	return (__atomic_load_n(&s->header->flags, __ATOMIC_RELAXED) & SNAG_SESSION_TRACING) != 0;
+}
+
+/* The keeper looks now: it waits on header.keeper_wake and, woken, makes one pass. */
+void session_wake_keeper(struct session *s);
+/* The keeper, after every pass that found the ring empty and has written what it read: bumps header.drained. */
+void session_drained(struct session *s);
+/* Wait until all events that stand in the ring now are written. False: timeout_ns passed, or there is no keeper. */
+bool session_flush(struct session *s, uint64_t timeout_ns);
 
 #endif

@@ -13,7 +13,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum sock_state { SOCK_FREE, SOCK_PRIVATE, SOCK_SHARED };
+enum sock_state {
+	SOCK_FREE,
+	SOCK_PRIVATE,		/* one descriptor in the owner's process */
+	SOCK_SHARED,		/* the reference records tell who has it */
+	SOCK_CLOSING,		/* nobody has it any more; the owner frees it when the model has forgotten it */
+};
+
+enum sock_flag { SOCK_UNCONFIRMED = 1 << 0 };	/* private: between sock_confirm_begin and sock_confirm */
 
 struct sock {
 	uint64_t word;		/* serial << 32 | owner slot + 1 << 8 | enum sock_state */
@@ -22,7 +29,7 @@ struct sock {
 	int32_t fd;		/* the owner's descriptor, for people */
 	uint32_t holds;		/* shared: index + 1 of the first reference record */
 	uint32_t made_by;	/* serial of the process that made it */
-	uint32_t flags;
+	uint32_t flags;		/* enum sock_flag bits */
 };
 
 struct sock_hold {
@@ -49,13 +56,14 @@ bool sock_is(const struct session *s, struct sock_ref r);
 bool sock_get(const struct session *s, uint32_t sock, struct sock *out);
 
 /* The process closed one descriptor of it. True: that was the last reference anywhere; the slot is then free, unless
- * `keep` is set: then the caller frees it by sock_free when the model has forgotten it. Private: lock-free; shared: the
- * caller holds the lock (ask sock_shared first). */
+ * `keep` is set: then the caller frees it by sock_free when the model has forgotten it. Of several callers at once one is
+ * told so. Private: lock-free; shared: under the lock, which is taken here if the caller does not hold it. */
 bool sock_drop(struct session *s, uint32_t proc, struct sock_ref r, bool keep);
 void sock_free(struct session *s, struct sock_ref r);
 bool sock_shared(const struct session *s, struct sock_ref r);
 
-/* Under the lock: one more descriptor of it in `proc` (dup, adoption, arrival); SOCK_IN_FLIGHT for one on its way. */
+/* Under the lock: one more descriptor of it in `proc` (dup, adoption, arrival); SOCK_IN_FLIGHT for one on its way.
+ * 0; -ENOENT: it is no longer there; -ENOSPC, -ENFILE: no room for the reference. */
 int sock_hold(struct session *s, uint32_t proc, struct sock_ref r, int fd);
 
 /* Under the lock: remember the kernel's cookie; find by it ({0,0}: never seen). */
@@ -71,7 +79,8 @@ void sock_confirm_end(struct session *s, uint32_t proc, proc_closed_fn *closed, 
 /* Who holds it, for people: the owner or the first reference of a living process. 0: nobody. */
 uint32_t sock_holder(const struct session *s, uint32_t sock, int *fd);
 
-/* Under the lock, after its owner died inside: makes references and words agree again. Returns what it mended. */
+/* Under the lock, after its owner died inside: makes references and words agree again. Words tell what is private,
+ * records who has what is shared; chains are made anew from the records. Returns what it mended. */
 unsigned session_repair(struct session *s);
 
 #endif

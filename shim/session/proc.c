@@ -1,0 +1,340 @@
+/* proc.c - the life of a process slot: free -> ticket -> alive -> free, each step under the lock. The state is stored
+ * last when a slot comes to life, and cleared last when all that it held is gone: so whoever dies in between has left
+ * either a free slot or one that the reaper finds dead. */
+#include <session/proc.h>
+
+#include <base/hash.h>
+#include <base/sys.h>
+#include <errno.h>
+#include <session/lock.h>
+#include <session/task.h>
+#include <string.h>
+#include "hold.h"
+#include "tables.h"
+
+#define TICKET_UNKNOWN_NS NSEC_PER_SEC		/* a child that nobody has told us of */
+#define TICKET_KNOWN_NS (10 * NSEC_PER_SEC)	/* one that runs but has not joined */
+
+struct self {
+	uint32_t pid, ppid;
+	struct task task;
+	char exe[sizeof(((struct proc *)0)->exe)];
+};
+
+/* False: another pid namespace, whose numbers mean nothing here. Looked at before the lock is taken. */
+static bool self_read(const struct session *s, struct self *me)
+{
+	char path[4096];
+	ssize_t n;
+	uint64_t ns = task_pid_ns();
+
+	if (ns && s->header->pid_ns && ns != s->header->pid_ns)
+		return false;
+	memset(me, 0, sizeof(*me));
+	me->pid = sys_getpid();
+	me->ppid = sys_getppid();
+	if (task_read(me->pid, &me->task) < 0)
+		memset(&me->task, 0, sizeof(me->task));
+	n = sys_readlink("/proc/self/exe", path, sizeof(path));
+	if (n > 0) {
+		size_t skip = (size_t)n < sizeof(me->exe) ? 0 : (size_t)n - (sizeof(me->exe) - 1);
+
+		memcpy(me->exe, path + skip, (size_t)n - skip);
+	}
+	return true;
+}
+
+/* A free slot, cleared: slot + 1, or 0. */
+static uint32_t proc_free_slot(struct session *s)
+{
+	for (uint32_t i = 0; i < SNAG_PROCS; i++) {
+		struct proc *p = &s->tables->proc[i];
+
+		if (load_acquire(&p->state) != PROC_FREE)
+			continue;
+		memset(p, 0, sizeof(*p));
+		p->serial = tables_serial(&s->header->next_proc);
+		p->since_ns = session_now(s);
+		/* Spread over the table, so that processes do not search each other's places. */
+		p->sock_hint = (uint32_t)(hash_mix(0, i) % tables_ready(s));
+		return i + 1;
+	}
+	tables_lost(s);
+	return 0;
+}
+
+static uint64_t child_key(struct session *s, uint32_t parent)
+{
+	struct proc *p = tables_proc(s, parent);
+
+	if (p)
+		return hash_mix(p->key, shared_add(&p->children, 1) + 1);
+	return hash_mix(0, shared_add(&s->header->next_entry, 1) + 1);
+}
+
+/* What a process says of itself, into its slot; then it is alive. */
+static void proc_settle(struct proc *p, const struct self *me)
+{
+	p->ppid = me->ppid;
+	p->uid = sys_geteuid();
+	p->start_time = me->task.start;
+	memcpy(p->comm, me->task.comm, sizeof(p->comm));
+	memcpy(p->exe, me->exe, sizeof(p->exe));
+	shared_store(&p->pid, me->pid);
+	shared_store(&p->state, PROC_ALIVE);
+}
+
+/* The slot of the calling process: its own from before exec, or a ticket for it; 0: none. A ticket that bears its pid
+ * goes before one that bears none, and of those the oldest. */
+static uint32_t proc_find_own(const struct session *s, const struct self *me)
+{
+	uint32_t found = 0, best = 0;
+	uint64_t oldest = UINT64_MAX;
+
+	for (uint32_t i = 0; i < SNAG_PROCS; i++) {
+		const struct proc *p = &s->tables->proc[i];
+		uint32_t state = load_acquire(&p->state), rank = 0;
+
+		if (state == PROC_ALIVE && p->pid == me->pid && p->start_time == me->task.start)
+			rank = 3;
+		else if (state == PROC_TICKET && p->pid == me->pid)
+			rank = 2;
+		else if (state == PROC_TICKET && p->pid == 0 && p->ppid == me->ppid)
+			rank = 1;
+		if (rank > best || (rank == 1 && best == 1 && p->since_ns < oldest)) {
+			best = rank;
+			found = i + 1;
+			oldest = p->since_ns;
+		}
+	}
+	return found;
+}
+
+static uint32_t proc_find_alive(const struct session *s, uint32_t pid)
+{
+	for (uint32_t i = 0; i < SNAG_PROCS; i++) {
+		const struct proc *p = &s->tables->proc[i];
+
+		if (load_acquire(&p->state) == PROC_ALIVE && p->pid == pid)
+			return i + 1;
+	}
+	return 0;
+}
+
+static uint32_t proc_enter(struct session *s, const struct self *me)
+{
+	uint32_t proc = proc_find_own(s, me);
+	struct proc *p;
+
+	if (proc) {
+		p = tables_proc(s, proc);
+		if (p->state == PROC_ALIVE)
+			shared_add(&p->generation, 1);
+	} else {
+		proc = proc_free_slot(s);
+		if (!proc)
+			return 0;
+		p = tables_proc(s, proc);
+		p->parent = proc_find_alive(s, me->ppid);
+		p->entry = p->parent == 0;
+		p->key = child_key(s, p->parent);
+	}
+	proc_settle(p, me);
+	return proc;
+}
+
+uint32_t proc_join(struct session *s)
+{
+	struct session_guard g;
+	struct self me;
+	uint32_t proc = 0;
+
+	if (!self_read(s, &me) || session_lock_tables(s, &g, 0) < 0)
+		return 0;
+	/* session_close decides under the lock too: either it sees this process, or this process sees the flag. */
+	if (!(load_acquire(&s->header->flags) & SNAG_SESSION_CLOSED))
+		proc = proc_enter(s, &me);
+	session_unlock(s, &g);
+	return proc;
+}
+
+/* References of its own for `child` to all that `parent` holds. */
+static int proc_copy_refs(struct session *s, uint32_t parent, uint32_t child)
+{
+	struct session_tables *t = s->tables;
+	uint32_t ready = tables_ready(s);
+	int rc = 0, one;
+
+	for (uint32_t i = 0; i < ready; i++) {
+		struct sock_hold *h = &t->hold[i];
+
+		if (!load_acquire(&h->sock) || h->proc != parent)
+			continue;
+		one = hold_add(s, h->sock, child, h->fd, h->fds);
+		rc = one < 0 ? one : rc;
+	}
+	if (load_acquire(&t->proc[parent - 1].socks_held) == 0)
+		return rc;
+	for (uint32_t i = 0; i < ready; i++) {
+		uint64_t word = load_acquire(&t->sock[i].word);
+
+		if (word_state(word) != SOCK_PRIVATE || word_owner(word) != parent)
+			continue;
+		one = sock_hold(s, child, (struct sock_ref){i + 1, word_serial(word)}, t->sock[i].fd);
+		rc = one == -ENOSPC || one == -ENFILE ? one : rc;
+	}
+	return rc;
+}
+
+uint32_t proc_ticket(struct session *s, uint32_t parent)
+{
+	struct proc *up = tables_proc(s, parent), *p;
+	struct session_guard g;
+	uint32_t proc = 0;
+
+	if (!up || session_lock_tables(s, &g, parent) < 0)
+		return 0;
+	if (load_acquire(&up->state) == PROC_ALIVE)
+		proc = proc_free_slot(s);
+	if (proc) {
+		p = tables_proc(s, proc);
+		p->parent = parent;
+		p->ppid = sys_getpid();
+		p->uid = up->uid;
+		p->key = child_key(s, parent);
+		memcpy(p->comm, up->comm, sizeof(p->comm));
+		memcpy(p->exe, up->exe, sizeof(p->exe));
+		shared_store(&p->state, PROC_TICKET);
+		/* A death from here on leaves a ticket whose taker is dead. */
+		if (proc_copy_refs(s, parent, proc) < 0)
+			tables_lost(s);
+	}
+	session_unlock(s, &g);
+	return proc;
+}
+
+static void proc_release(struct session *s, uint32_t proc, proc_closed_fn *closed, void *arg)
+{
+	struct proc *p = tables_proc(s, proc);
+	uint32_t ready = tables_ready(s);
+
+	hold_drop_all(s, proc, false, closed, arg);
+	for (uint32_t i = 0; i < ready && load_acquire(&p->socks_held); i++) {
+		uint64_t word = load_acquire(&s->tables->sock[i].word);
+		struct sock_ref r = {i + 1, word_serial(word)};
+
+		if (word_owner(word) != proc || (word_state(word) != SOCK_CLOSING && !sock_drop(s, proc, r, true)))
+			continue;
+		if (closed)
+			closed(arg, r.sock);
+		sock_free(s, r);
+	}
+	shared_store(&p->state, PROC_FREE);
+}
+
+void proc_ticket_is(struct session *s, uint32_t ticket, uint32_t pid)
+{
+	struct proc *p = tables_proc(s, ticket);
+	struct session_guard g;
+
+	if (!p || session_lock_tables(s, &g, p->parent) < 0)
+		return;
+	/* It may have been claimed meanwhile, and even been given up and taken again by somebody else. */
+	if (load_acquire(&p->state) == PROC_TICKET && p->pid == 0 && p->ppid == sys_getpid()) {
+		if (pid)
+			shared_store(&p->pid, pid);
+		else
+			proc_release(s, ticket, NULL, NULL);
+	}
+	session_unlock(s, &g);
+}
+
+uint32_t proc_claim(struct session *s, uint32_t ticket)
+{
+	struct proc *p = tables_proc(s, ticket);
+	struct session_guard g;
+	struct self me;
+	bool mine;
+
+	if (!p || !self_read(s, &me) || session_lock_tables(s, &g, ticket) < 0)
+		return 0;
+	/* Its taker may be dead, and this process somebody else's child now. */
+	mine = load_acquire(&p->state) == PROC_TICKET &&
+	       (p->pid == me.pid || (p->pid == 0 && (p->ppid == me.ppid || !task_runs(p->ppid, 0))));
+	if (mine)
+		proc_settle(p, &me);
+	session_unlock(s, &g);
+	return mine ? ticket : 0;
+}
+
+void proc_drop(struct session *s, uint32_t proc, proc_closed_fn *closed, void *arg)
+{
+	struct proc *p = tables_proc(s, proc);
+	struct session_guard g;
+
+	if (!p || session_lock_tables(s, &g, proc) < 0)
+		return;
+	if (load_acquire(&p->state) != PROC_FREE)
+		proc_release(s, proc, closed, arg);
+	session_unlock(s, &g);
+}
+
+bool proc_alive(const struct proc *p)
+{
+	if (p->state == PROC_TICKET)
+		return task_runs(p->pid ? p->pid : p->ppid, 0);
+	return p->state == PROC_ALIVE && task_runs(p->pid, p->start_time);
+}
+
+static bool proc_over(const struct proc *p, uint64_t now_ns)
+{
+	uint64_t patience = p->pid ? TICKET_KNOWN_NS : TICKET_UNKNOWN_NS;
+
+	return !proc_alive(p) || (p->state == PROC_TICKET && now_ns > p->since_ns + patience);
+}
+
+/* Looks at each without the lock, as that reads /proc; what is found dead is dropped under it, if it is still the same
+ * process. */
+unsigned proc_reap(struct session *s, proc_closed_fn *closed, void *arg)
+{
+	unsigned left = 0;
+
+	for (uint32_t i = 1; i <= SNAG_PROCS; i++) {
+		struct session_guard g;
+		struct proc was, now;
+
+		if (!proc_get(s, i, &was))
+			continue;
+		left++;
+		if (!proc_over(&was, session_now(s)) || session_lock_tables(s, &g, 0) < 0)
+			continue;
+		if (proc_get(s, i, &now) && now.serial == was.serial && now.state == was.state && now.pid == was.pid &&
+		    now.generation == was.generation) {
+			proc_release(s, i, closed, arg);
+			left--;
+		}
+		session_unlock(s, &g);
+	}
+	return left;
+}
+
+uint32_t proc_next_thread(struct session *s, uint32_t proc)
+{
+	struct proc *p = tables_proc(s, proc);
+
+	return p ? shared_add(&p->threads, 1) + 1 : 0;
+}
+
+bool proc_get(const struct session *s, uint32_t proc, struct proc *out)
+{
+	const struct proc *p = tables_proc(s, proc);
+	uint32_t state = p ? load_acquire(&p->state) : PROC_FREE;
+
+	if (state != PROC_TICKET && state != PROC_ALIVE)
+		return false;
+	memcpy(out, p, sizeof(*out));
+	out->state = state;
+	out->comm[sizeof(out->comm) - 1] = '\0';
+	out->exe[sizeof(out->exe) - 1] = '\0';
+	return true;
+}

@@ -1,0 +1,71 @@
+/* tables.h - the session's own section: processes, sockets, references. Known to this folder only.
+ *
+ * Everything here can be scribbled on by a program under test, so indices come out of the accessors below, which check
+ * them. Slot numbers are index + 1 and 0 means none, so that zeroed memory is a valid empty table. */
+#ifndef SESSION_TABLES_H
+#define SESSION_TABLES_H
+
+#include <base/shared.h>
+#include <session/proc.h>
+#include <session/sock.h>
+
+#define SESSION_SOCKS_FIRST 1024	/* sockets and references with file space from the start */
+#define SESSION_RING_FIRST 8192		/* ring slots likewise */
+#define LOCK_AT_UNKNOWN UINT64_MAX
+
+struct session_tables {
+	uint64_t lock_at;	/* CLOCK_BOOTTIME ns at which the lock's holder took it; LOCK_AT_UNKNOWN */
+	uint32_t mend;		/* 1: somebody died inside the lock, and the model has not been checked since */
+	uint32_t hold_hint;	/* where the search for a free reference begins */
+	struct proc proc[SNAG_PROCS];
+	struct sock sock[SNAG_SOCKS];
+	struct sock_hold hold[SNAG_HOLDS];
+};
+
+/* Sockets (and, as there are as many, references) whose file space is there. */
+static inline uint32_t tables_ready(const struct session *s)
+{
+	uint32_t n = load_acquire(&s->header->socks_ready);
+	return n < SNAG_SOCKS ? n : SNAG_SOCKS;
+}
+
+static inline struct proc *tables_proc(const struct session *s, uint32_t proc)
+{
+	return proc - 1 < SNAG_PROCS ? &s->tables->proc[proc - 1] : NULL;
+}
+
+static inline struct sock *tables_sock(const struct session *s, uint32_t sock)
+{
+	return sock - 1 < tables_ready(s) ? &s->tables->sock[sock - 1] : NULL;
+}
+
+static inline struct sock_hold *tables_hold(const struct session *s, uint32_t hold)
+{
+	return hold - 1 < tables_ready(s) ? &s->tables->hold[hold - 1] : NULL;
+}
+
+/* Something went unrecorded: counted, and the session says that it no longer knows everything. */
+static inline void tables_lost(struct session *s)
+{
+	shared_add(&s->header->lost, 1);
+	shared_or(&s->header->flags, SNAG_SESSION_DEGRADED);
+}
+
+/* The next number of a counter that is never to answer 0. */
+static inline uint32_t tables_serial(uint32_t *counter)
+{
+	uint32_t n;
+
+	do
+		n = shared_add(counter, 1) + 1;
+	while (n == 0);
+	return n;
+}
+
+/* struct sock's word. */
+#define SOCK_WORD(serial, owner, state) ((uint64_t)(serial) << 32 | (uint64_t)(owner) << 8 | (uint64_t)(state))
+static inline uint32_t word_serial(uint64_t w) { return (uint32_t)(w >> 32); }
+static inline uint32_t word_owner(uint64_t w) { return (uint32_t)(w >> 8) & 0xffffff; }
+static inline uint32_t word_state(uint64_t w) { return (uint32_t)w & 0xff; }
+
+#endif
