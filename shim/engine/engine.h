@@ -35,10 +35,14 @@ struct engine {
 /* Enum snag_fact bits that the front end must fill in before decide: those that rules on this call ask for. */
 unsigned engine_facts(const struct engine *e, unsigned call);
 
-/* Can any rule concern this call? False: with no trace wanted and no port changed, decide need not be called. */
+/* Can any rule in force concern this call? False: with no trace wanted and no port changed, decide need not be called. */
 bool engine_wants(const struct engine *e, unsigned call);
 
+/* With `dry` the plan names the rules that would have fired and carries nothing out. */
 void engine_decide(struct engine *e, const struct snag_call *c, struct snag_plan *p);
+
+/* The record of a signal that the plan is about to send: one record, to be written before a signal that may kill. */
+void engine_signal(const struct snag_call *c, const struct snag_plan *p, uint64_t now_ns, union snag_event *ev);
 
 /* The model learns; the event is built in ev[SNAG_EVENT_MAX]. Returns its number of records. With ev NULL (no trace)
  * only the model learns. An outcome that is UNSEEN returns the plan's ticket and leaves the model as it was. */

@@ -15,6 +15,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+enum model_flag {
+	MODEL_EXPLICIT = 1 << 0,	/* bound to a port that the program named: kept until the last close */
+	MODEL_COUNTED = 1 << 1,		/* in model.traffic instead of a chain: accepted, on its listener's port */
+	MODEL_VAGUE = 1 << 2,		/* `local` is a wildcard; the kernel chose the real one at connect or accept */
+};
+
+#define MODEL_DEVICE_UNKNOWN 0xffffffffu
+
 struct model_sock {
 	uint32_t serial;	/* of the socket it speaks of; else the record is stale */
 	uint8_t state;		/* enum snag_state */
@@ -22,58 +30,81 @@ struct model_sock {
 	uint8_t role;		/* enum snag_role */
 	uint8_t options;	/* enum snag_option bits */
 	uint16_t domain;
-	uint16_t on_port;	/* 1: linked in the port table */
+	uint8_t type;		/* SOCK_STREAM, SOCK_DGRAM; 0: unknown */
+	uint8_t flags;		/* enum model_flag bits */
+	uint32_t on_port;	/* linked in this port chain + 1; 0: in none, it can be closed without the lock */
 	uint32_t uid;
 	int32_t backlog;
-	uint32_t device;	/* SO_BINDTODEVICE: a hash of the name; 0: none */
+	uint32_t device;	/* SO_BINDTODEVICE: 0 none, else MODEL_DEVICE_UNKNOWN */
 	uint32_t next;		/* slot + 1: the next one on the same port */
 	uint32_t name;		/* unix: index + 1 of its path */
+	uint32_t spare;
 	uint64_t since_ns;	/* session time of the last change of state */
 	struct snag_addr local, peer;
 };
+_Static_assert(sizeof(struct model_sock) == 96, "model_sock stands in shared memory");
 
 #define MODEL_NAMES 4096
 struct model_name {
-	uint32_t sock;
+	uint32_t sock;		/* slot + 1; 0: free */
 	uint16_t len;
 	char path[SNAG_PATH_MAX];
 };
 
 #define MODEL_TIME_WAITS 16384
 struct model_time_wait {
-	uint64_t until_ns;	/* 0: free */
+	uint64_t until_ns;	/* 0: none */
 	struct snag_addr local, peer;
 	uint8_t options, spare[7];
 };
 
+/* TCP connections on a local port that stand in no chain: accepting and closing them takes no lock. */
+struct model_traffic {
+	uint32_t open;		/* at least as many as there are; a killed process leaves it too high, never too low */
+	uint32_t trail;		/* session second << 8 until which a closed one may linger, | options common to those */
+};
+
+#define MODEL_PORTS 65536u
+#define MODEL_CHAINS (3 * MODEL_PORTS)	/* tcp, udp (by port), unix (by hash) */
+#define MODEL_VERSIONS 4096
 struct model {
-	uint32_t port[3][65536];		/* tcp, udp (by port), unix (by hash): slot + 1 of the newest */
+	uint32_t port[MODEL_CHAINS];		/* slot + 1 of the first in the chain */
+	uint32_t version[MODEL_VERSIONS];	/* bumped with each change of a chain; chains share them */
+	struct model_traffic traffic[MODEL_PORTS];
 	uint32_t high;				/* socket slots used so far: no scan goes further */
-	uint32_t time_wait_high;
 	uint32_t names_high;
+	uint32_t time_wait_next;		/* the ring's next place, ever growing */
+	uint32_t spare;
 	struct model_time_wait time_wait[MODEL_TIME_WAITS];
 	struct model_name name[MODEL_NAMES];
 	struct model_sock sock[SNAG_SOCKS];	/* last: its file space is allocated as it grows */
 };
 
-/* A prediction. Filled for every call that the model knows; `err` counts only where sure is SNAG_CERTAIN. */
+/* A prediction of what the real kernel answers. Where it is withheld, err, why and holder are no more than the answer to
+ * give if the kernel should refuse so. A call that the model has no view of is withheld with SNAG_UNSURE_NONE. */
 struct model_verdict {
 	int err;		/* 0 or a positive errno */
 	uint8_t sure;		/* enum snag_sure */
 	uint8_t unsure;		/* enum snag_unsure */
 	uint8_t why;		/* enum snag_why, where err is not 0 */
 	uint32_t holder;	/* slot + 1; 0: none */
+	uint32_t ticket;	/* bind, listen: the version of the port that it speaks of; 0: none */
 };
 
 void model_predict(const struct model *m, const struct snag_call *c, uint64_t now_ns, struct model_verdict *v);
-/* What really happened; an outcome that is UNSEEN teaches nothing. */
+/* Has another change of the same port come between the prediction and now? Ask before learning. */
+bool model_raced(const struct model *m, const struct snag_call *c, uint32_t ticket);
+/* What really happened: the real call's answer counts, not an injected one. An outcome that is UNSEEN teaches nothing.
+ * A call of the groups close and fclose with outcome.last set forgets call.sock; sockets that end otherwise (the target
+ * of dup2, each of a range) are told by model_forget. */
 void model_learn(struct model *m, const struct snag_call *c, const struct snag_outcome *o, uint64_t now_ns);
 
 /* A socket that the session meets without having seen it made (inherited, passed, or made before): what the kernel says
- * of it. */
+ * of it. Under the lock. */
 struct model_facts {
 	uint8_t proto, state, options, role;
 	uint16_t domain;
+	uint8_t type;		/* SOCK_STREAM, SOCK_DGRAM; 0: unknown */
 	uint32_t uid;
 	int32_t backlog;
 	struct snag_addr local, peer;
@@ -81,13 +112,19 @@ struct model_facts {
 	char path[SNAG_PATH_MAX];
 };
 void model_adopt(struct model *m, uint32_t sock, uint32_t serial, const struct model_facts *f, uint64_t now_ns);
-/* The last reference is gone. */
+/* The last reference is gone. Under the lock where on_port is set; harmless when repeated. */
 void model_forget(struct model *m, uint32_t sock, uint64_t now_ns);
 
-/* After a kill: who is in the way of `addr`, were it bound now by `sock`? For `why` when the kernel refused. */
+/* Who is in the way of `addr`, were it bound now by `sock`? For `why` when the kernel refused; under the lock. 0: nobody
+ * that the model knows. */
 uint32_t model_holder(const struct model *m, uint32_t sock, const struct snag_addr *addr, uint8_t proto);
 /* A checked copy; false: nothing known. */
 bool model_get(const struct model *m, uint32_t sock, struct model_sock *out);
+/* What the kernel's own state of a TCP socket (tcpi_state) is in our words, for a record that may say otherwise. */
+uint8_t model_state_of(uint8_t tcp_state, const struct model_sock *r);
+/* The path that a unix socket is bound to, len bytes; NULL: none known. */
+const char *model_path(const struct model *m, uint32_t sock, uint16_t *len);
+/* TIME_WAIT entries on the port of `local`; entries are only made where closing calls carry SNAG_FACT_TCP_STATE. */
 unsigned model_time_waits(const struct model *m, const struct snag_addr *local, uint64_t now_ns);
 
 /* Rebuild the port table from the socket records, after an owner died inside the lock: `alive` tells which sockets

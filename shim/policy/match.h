@@ -15,6 +15,9 @@ struct match_view {
 };
 
 bool match_rule(const struct rules *r, const struct rule *rule, const struct snag_call *c, const struct match_view *v);
+/* Which addresses a rule's local and peer keys speak of: the call's argument where it carries one. */
+const struct snag_addr *match_local(const struct snag_call *c, const struct match_view *v);
+const struct snag_addr *match_peer(const struct snag_call *c, const struct match_view *v);
 bool match_pattern(const char *pattern, const char *text, size_t len);	/* `*` stands for any bytes */
 
 #endif

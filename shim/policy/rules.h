@@ -4,6 +4,7 @@
 #ifndef POLICY_RULES_H
 #define POLICY_RULES_H
 
+#include <snag/abi.h>
 #include <snag/addr.h>
 #include <snag/call.h>
 #include <snag/plan.h>
@@ -30,11 +31,20 @@ struct rules {
 	struct rules_table step;	/* struct rule_step */
 	struct rules_table by_call;	/* uint16_t rule indices, grouped by call: see call[] */
 	struct rules_table strings;	/* NUL-terminated, `n` bytes */
+	struct rules_table ports;	/* struct rules_ports: made by rules_index */
 	struct {
 		uint32_t first;		/* in by_call */
 		uint16_t n;
 		uint16_t facts;		/* enum snag_fact bits that these rules need */
+		uint16_t ports;		/* index + 1 of the ports that they speak of; 0: not indexed */
+		uint16_t spare[3];
 	} call[64 * SNAG_CALL_WORDS];
+};
+
+/* The ports that any rule of a call can match; one bit each. A call on another port asks no rule at all. */
+struct rules_ports {
+	uint64_t peer;			/* 1: the peer's port, 0: the local one */
+	uint64_t bit[65536 / 64];
 };
 
 enum rule_key {		/* the match keys; `endpoint` and `side` are resolved by the compiler */
@@ -98,6 +108,13 @@ struct rule {
 /* Is this an image that readers may trust? NULL, or in words what is wrong with it. */
 const char *rules_check(const void *image, size_t size);
 
+/* The last step of making an image, when all else stands in it: fills in call[].facts, and port sets behind the image
+ * where many rules of a call each name a port. `room` is what the buffer holds: RULES_INDEX_ROOM more than image->size is
+ * always enough, with less there are fewer sets. Returns the image's new size. An image without it is valid, but slower. */
+#define RULES_PORTS_MAX 16
+#define RULES_INDEX_ROOM (RULES_PORTS_MAX * sizeof(struct rules_ports) + 8)
+uint32_t rules_index(struct rules *image, size_t room);
+
 /* Reads of a checked image. */
 static inline const struct rule *rules_rule(const struct rules *r, uint32_t i)
 {
@@ -114,6 +131,23 @@ static inline const struct rule_value *rules_value(const struct rules *r, uint32
 static inline const struct rule_step *rules_step(const struct rules *r, uint32_t i)
 {
 	return i < r->step.n ? (const struct rule_step *)((const char *)r + r->step.offset) + i : NULL;
+}
+/* The i-th rule of a call, an index; i below call[call].n. */
+static inline uint32_t rules_by_call(const struct rules *r, unsigned call, uint32_t i)
+{
+	return ((const uint16_t *)((const char *)r + r->by_call.offset))[r->call[call].first + i];
+}
+/* Can any rule of the call match, given its ports? */
+static inline bool rules_speak_of(const struct rules *r, unsigned call, uint16_t local, uint16_t peer)
+{
+	const struct rules_ports *set;
+	uint16_t port;
+
+	if (!r->call[call].n || !r->call[call].ports)
+		return r->call[call].n;
+	set = (const struct rules_ports *)((const char *)r + r->ports.offset) + r->call[call].ports - 1;
+	port = set->peer ? peer : local;
+	return set->bit[port / 64] >> port % 64 & 1;
 }
 static inline const char *rules_string(const struct rules *r, uint32_t offset)
 {

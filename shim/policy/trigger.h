@@ -6,20 +6,31 @@
 #include <policy/rules.h>
 #include <snag/abi.h>
 
-struct trigger_count {		/* one counter of a rule and an owner */
-	uint64_t key;		/* (rule, owner); 0: free */
-	uint32_t matched, fired;
-	uint32_t owner, owner_serial;	/* lets a dead owner's entry be taken over */
+struct trigger_tally {
+	uint64_t matched, fired;
+};
+
+struct trigger_count {		/* the counts of a rule for one owner: a process, thread, socket */
+	uint64_t key;		/* hash of (rule, owner); 0: free, 1: changing hands */
+	uint64_t used_ns;	/* session time of its last use: the longest unused is given up first */
+	struct trigger_tally tally;
 };
 
 struct trigger_table {
-	struct { uint32_t matched, fired; } rule[SNAG_RULES_MAX];	/* totals, for people */
-	uint32_t evicted;	/* counters that were given up for want of room */
+	struct trigger_tally rule[SNAG_RULES_MAX];	/* totals: what count_per rule counts by, and for people */
+	uint64_t evicted;	/* counters that were given up for want of room */
 	struct trigger_count count[SNAG_COUNTERS];
 };
 
-/* Counts the match; does it fire, and if so which step (index into the image's steps)? UINT32_MAX: it does not. */
+#define TRIGGER_NO_STEP UINT32_MAX
+
+/* Counts the match; does it fire, and if so which step (index into the image's steps)? TRIGGER_NO_STEP: it does not. The
+ * order: nth, every, after, until, pulse, chance, then limit and the steps' times, which count fires. A pulse begins
+ * active at session time 0, or at `after`. *draw: the match's number, for jitter; drawn where the rule needs one. */
 uint32_t trigger_fire(struct trigger_table *t, const struct rules *r, uint32_t rule, const struct snag_call *c,
 		      uint64_t now_ns, uint64_t *draw);
+
+/* Another number from 0 to `max` out of the same draw. */
+uint64_t trigger_jitter(uint64_t draw, uint64_t max);
 
 #endif

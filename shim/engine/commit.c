@@ -1,0 +1,273 @@
+/* commit.c - what became of a call: prediction against kernel, the model learns, the event is built. */
+#include "engine.h"
+
+#include <base/base.h>
+#include <base/calls.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define PRIVILEGED_PORTS 1024
+
+/* ---- prediction against answer ---- */
+
+struct verdict {		/* what the event says of the prediction */
+	uint8_t sure, unsure;	/* enum snag_sure, enum snag_unsure */
+	bool diverged;
+	bool foreign;		/* in use by somebody that the session never saw */
+};
+
+/* Answers that speak of the machine, or of the caller's thread, and not of sockets. */
+static bool is_machine(int err)
+{
+	static const int errs[] = {EMFILE, ENFILE, ENOMEM, ENOBUFS, EPERM, EACCES, EINTR, EADDRNOTAVAIL, ENOSYS};
+
+	for (unsigned i = 0; i < ARRAY_LEN(errs); i++)
+		if (errs[i] == err)
+			return true;
+	return false;
+}
+
+static void doubt(struct verdict *v, enum snag_unsure unsure)
+{
+	v->sure = SNAG_WITHHELD;
+	v->unsure = (uint8_t)unsure;
+}
+
+/* Before the model learns: `raced` compares the port's version with the ticket's. */
+static struct verdict judge(const struct engine *e, const struct snag_call *c, const struct snag_plan *p,
+			    const struct snag_outcome *o, uint32_t holder)
+{
+	struct verdict v = {.sure = p->sure, .unsure = p->model_why};
+	bool in_use = o->real_err == EADDRINUSE && (c->call == SNAG_CALL_bind || c->call == SNAG_CALL_listen);
+
+	v.foreign = o->seen == SNAG_SEEN && in_use && !holder;
+	if (v.sure != SNAG_CERTAIN || o->seen != SNAG_SEEN || o->real_err < 0)
+		return v;
+	if (model_raced(e->model, c, p->ticket))
+		doubt(&v, SNAG_UNSURE_RACED);
+	else if (o->real_err == p->model_err)
+		return v;
+	else if (v.foreign)
+		doubt(&v, SNAG_UNSURE_FOREIGN);
+	else if (is_machine(o->real_err))
+		doubt(&v, SNAG_UNSURE_MACHINE);
+	else
+		v.diverged = true;
+	return v;
+}
+
+/* ---- why a call was refused ---- */
+
+struct reason {
+	uint8_t why;		/* enum snag_why */
+	uint32_t holder;	/* slot + 1 */
+};
+
+/* What an errno of a call means by itself. */
+static const struct {
+	uint16_t call;
+	int err;
+	uint8_t why;
+} meanings[] = {
+	{SNAG_CALL_bind, EADDRINUSE, SNAG_WHY_UNKNOWN_HOLDER},
+	{SNAG_CALL_bind, EADDRNOTAVAIL, SNAG_WHY_NOT_LOCAL},
+	{SNAG_CALL_listen, EADDRINUSE, SNAG_WHY_UNKNOWN_HOLDER},
+	{SNAG_CALL_listen, EOPNOTSUPP, SNAG_WHY_WRONG_TYPE},
+	{SNAG_CALL_accept, EOPNOTSUPP, SNAG_WHY_WRONG_TYPE},
+	{SNAG_CALL_accept4, EOPNOTSUPP, SNAG_WHY_WRONG_TYPE},
+	{SNAG_CALL_connect, ECONNREFUSED, SNAG_WHY_NO_LISTENER},
+	{SNAG_CALL_connect, EISCONN, SNAG_WHY_WRONG_STATE},
+	{SNAG_CALL_shutdown, ENOTCONN, SNAG_WHY_WRONG_STATE},
+};
+
+static bool same_sock(const struct engine *e, uint32_t sock, uint32_t serial)
+{
+	struct model_sock s;
+
+	return sock && model_get(e->model, sock, &s) && s.serial == serial;
+}
+
+/* Who is in the way of a bind or listen that the kernel refused? As predicted, or asked anew; 0: nobody known. */
+static uint32_t find_holder(const struct engine *e, const struct snag_call *c, const struct snag_plan *p)
+{
+	struct model_sock s;
+
+	if (p->why == SNAG_WHY_HELD && same_sock(e, p->holder, p->holder_serial))
+		return p->holder;
+	if (c->call == SNAG_CALL_bind)
+		return model_holder(e->model, c->sock, &c->addr, c->proto);
+	if (c->call == SNAG_CALL_listen && model_get(e->model, c->sock, &s) && s.serial == c->serial)
+		return model_holder(e->model, c->sock, &s.local, s.proto);
+	return 0;
+}
+
+static struct reason explain(const struct snag_call *c, const struct snag_plan *p, const struct snag_outcome *o,
+			     uint32_t holder)
+{
+	if (o->real_err == EADDRINUSE && holder)
+		return (struct reason){SNAG_WHY_HELD, holder};
+	if (o->real_err == p->model_err && p->why && p->why != SNAG_WHY_HELD)
+		return (struct reason){p->why, p->holder};
+	if (c->call == SNAG_CALL_bind && o->real_err == EACCES && c->addr.port && c->addr.port < PRIVILEGED_PORTS)
+		return (struct reason){SNAG_WHY_PRIVILEGED, 0};
+	for (unsigned i = 0; i < ARRAY_LEN(meanings); i++)
+		if (meanings[i].call == c->call && meanings[i].err == o->real_err)
+			return (struct reason){meanings[i].why, 0};
+	return (struct reason){SNAG_WHY_NONE, 0};
+}
+
+static void build_why(const struct engine *e, const struct reason *reason, struct snag_event_why *w)
+{
+	struct engine_holder h;
+	struct model_sock s;
+
+	memset(w, 0, sizeof(*w));
+	w->head.kind = SNAG_EXTRA_WHY;
+	w->code = reason->why;
+	w->fd = -1;
+	if (!reason->holder || !model_get(e->model, reason->holder, &s))
+		return;
+	w->state = s.state;
+	w->options = s.options;
+	w->sock = s.serial;
+	w->since_ns = s.since_ns;
+	w->local = s.local;
+	if (!e->holder || !e->holder(e->arg, reason->holder, s.serial, &h))
+		return;
+	w->pid = h.pid;
+	w->fd = h.fd;
+	memcpy(w->comm, h.comm, sizeof(w->comm));
+	memcpy(w->exe, h.exe, sizeof(w->exe));
+}
+
+/* ---- the event ---- */
+
+static bool is_accept(const struct snag_call *c)
+{
+	return c->call == SNAG_CALL_accept || c->call == SNAG_CALL_accept4;
+}
+
+/* The call's part: all but the result. */
+static void build_call(const struct snag_call *c, const struct snag_plan *p, uint8_t kind, struct snag_event_call *ev)
+{
+	memset(ev, 0, sizeof(*ev));
+	ev->head.kind = kind;
+	ev->head.proc = (uint16_t)c->who.proc;
+	ev->head.pid = c->who.pid;
+	ev->t_ns = c->start_ns;
+	ev->tid = c->who.tid;
+	ev->fd = c->fd;
+	ev->sock = c->serial;
+	ev->addr = c->addr;
+	ev->call = c->call;
+	ev->proto = c->proto;
+	ev->by = p->by;
+	memcpy(ev->rule, p->rule, sizeof(ev->rule));
+	memcpy(ev->log, p->log, sizeof(ev->log));
+	memcpy(ev->arg, c->arg, sizeof(ev->arg));
+	if (p->dry)
+		ev->flags |= SNAG_EVENT_DRY;
+}
+
+static void build_result(const struct snag_call *c, const struct snag_plan *p, const struct snag_outcome *o,
+			 const struct verdict *v, struct snag_event_call *ev)
+{
+	ev->dur_ns = o->end_ns > c->start_ns ? o->end_ns - c->start_ns : 0;
+	ev->ret = o->ret;
+	ev->err = (uint16_t)o->err;
+	ev->sure = v->sure;
+	ev->model_why = v->unsure;
+	ev->model_err = v->sure == SNAG_CERTAIN ? (uint16_t)p->model_err : 0;
+	if (v->diverged)
+		ev->flags |= SNAG_EVENT_DIVERGED;
+	if (o->seen != SNAG_SEEN)
+		ev->flags |= SNAG_EVENT_UNSEEN;
+	if (is_accept(c)) {
+		ev->listener = c->serial;
+		ev->addr = o->peer;
+	}
+	if (o->new_serial && call_has(c->call, SNAG_TRAIT_NEW) && !call_has(c->call, SNAG_TRAIT_DUP))
+		ev->sock = o->new_serial;
+}
+
+/* The state of the socket that the event names, after the call; a socket that is gone is closed. */
+static uint8_t state_after(const struct engine *e, const struct snag_call *c, const struct snag_outcome *o,
+			   const struct snag_event_call *ev)
+{
+	uint32_t sock = ev->sock == c->serial ? c->sock : o->new_sock;
+	struct model_sock s;
+
+	if (!ev->sock)
+		return SNAG_STATE_NONE;
+	if (!model_get(e->model, sock, &s) || s.serial != ev->sock)
+		return o->last ? SNAG_STATE_CLOSED : SNAG_STATE_NONE;
+	return s.state;
+}
+
+static void build_path(const struct snag_call *c, struct snag_event_text *t)
+{
+	memset(t, 0, sizeof(*t));
+	t->head.kind = SNAG_EXTRA_TEXT;
+	t->what = SNAG_TEXT_PATH;
+	t->len = (uint8_t)c->path_len;
+	memcpy(t->text, c->path, c->path_len);
+}
+
+static bool has_path(const struct snag_call *c)
+{
+	return c->addr.family == AF_UNIX && c->path_len && c->path_len <= SNAG_PATH_MAX;
+}
+
+void engine_signal(const struct snag_call *c, const struct snag_plan *p, uint64_t now_ns, union snag_event *ev)
+{
+	build_call(c, p, SNAG_EVENT_RULE, &ev->call);
+	ev->call.t_ns = now_ns;
+	ev->call.by = SNAG_BY_RULE;
+	ev->call.flags |= SNAG_EVENT_SIGNAL;
+	ev->call.arg[0] = p->signal;
+}
+
+/* What was really asked of the kernel, where a rule changed the argument. */
+static void learn(struct engine *e, const struct snag_call *c, const struct snag_plan *p, const struct snag_outcome *o)
+{
+	struct snag_call real;
+
+	if (p->action != SNAG_ACTION_backlog) {
+		model_learn(e->model, c, o, o->end_ns);
+		return;
+	}
+	real = *c;
+	real.arg[0] = p->backlog;
+	model_learn(e->model, &real, o, o->end_ns);
+}
+
+unsigned engine_commit(struct engine *e, const struct snag_call *c, const struct snag_plan *p,
+		       const struct snag_outcome *o, union snag_event *ev)
+{
+	bool refused = o->seen == SNAG_SEEN && o->err && o->real_err > 0;
+	struct reason reason = {SNAG_WHY_NONE, 0};
+	struct verdict v;
+	uint32_t holder = 0;
+	unsigned n = 1;
+
+	if (!ev) {
+		learn(e, c, p, o);
+		return 0;
+	}
+	if (refused && o->real_err == EADDRINUSE)
+		holder = find_holder(e, c, p);
+	v = judge(e, c, p, o, holder);
+	if (refused)
+		reason = explain(c, p, o, holder);
+	build_call(c, p, SNAG_EVENT_CALL, &ev[0].call);
+	build_result(c, p, o, &v, &ev[0].call);
+	if (reason.why)
+		build_why(e, &reason, &ev[n++].why);
+	if (has_path(c))
+		build_path(c, &ev[n++].text);
+	learn(e, c, p, o);
+	ev[0].call.state = state_after(e, c, o, &ev[0].call);
+	ev[0].head.extra = (uint8_t)(n - 1);
+	return n;
+}

@@ -1,0 +1,201 @@
+/* decide.c - what becomes of a call: the model's prediction, and the first rule whose terminal action fires. */
+#include "engine.h"
+
+#include <base/base.h>
+#include <base/calls.h>
+#include <errno.h>
+#include <policy/match.h>
+#include <string.h>
+#include <sys/socket.h>
+
+static bool rules_in_force(const struct engine *e, unsigned call)
+{
+	return e->mode == SNAG_MODE_INJECT && e->rules && e->triggers && call < SNAG_CALLS && e->rules->call[call].n;
+}
+
+unsigned engine_facts(const struct engine *e, unsigned call)
+{
+	if (e->mode != SNAG_MODE_INJECT || !e->rules || call >= SNAG_CALLS)
+		return 0;
+	return e->rules->call[call].facts;
+}
+
+bool engine_wants(const struct engine *e, unsigned call)
+{
+	return rules_in_force(e, call);
+}
+
+/* ---- what rules ask of the model ---- */
+
+static void view_of(const struct engine *e, const struct snag_call *c, struct match_view *v)
+{
+	struct model_sock s;
+
+	memset(v, 0, sizeof(*v));
+	if (!c->serial || !model_get(e->model, c->sock, &s) || s.serial != c->serial)
+		return;
+	v->local = s.local;
+	v->peer = s.peer;
+	v->role = s.role;
+	v->state = c->facts & SNAG_FACT_TCP_STATE ? model_state_of(c->tcp_state, &s) : s.state;
+	if (s.proto == SNAG_PROTO_UNIX)
+		v->path = model_path(e->model, c->sock, &v->path_len);
+}
+
+/* ---- does an action fit this very call? ---- */
+
+/* What a step fails a call with; 0: it does not. */
+static int step_errno(const struct rule_step *s, const struct snag_call *c)
+{
+	if (s->action == SNAG_ACTION_errno)
+		return s->err;
+	if (s->action == SNAG_ACTION_deny)
+		return c->call == SNAG_CALL_connect ? ECONNREFUSED : EACCES;
+	return 0;
+}
+
+/* An errno that only some sockets can answer. */
+static const struct {
+	uint16_t call;		/* enum snag_call_id */
+	int err;
+	unsigned protos;	/* 1 << enum snag_proto */
+	bool blocking;		/* a blocking socket only */
+} errno_fits[] = {
+	{SNAG_CALL_connect, ECONNREFUSED, 1 << SNAG_PROTO_TCP | 1 << SNAG_PROTO_UNIX, false},
+	{SNAG_CALL_connect, ETIMEDOUT, 1 << SNAG_PROTO_TCP, false},
+	{SNAG_CALL_accept, EINTR, ~0u, true},
+	{SNAG_CALL_accept4, EINTR, ~0u, true},
+};
+
+static bool step_fits(const struct rule_step *s, const struct snag_call *c)
+{
+	int err = step_errno(s, c);
+
+	if (s->action == SNAG_ACTION_backlog)
+		return c->call == SNAG_CALL_listen;
+	for (unsigned i = 0; err && i < ARRAY_LEN(errno_fits); i++) {
+		if (errno_fits[i].call != c->call || errno_fits[i].err != err)
+			continue;
+		if (c->proto > SNAG_PROTO_OTHER || !(errno_fits[i].protos >> c->proto & 1))
+			return false;
+		if (errno_fits[i].blocking && !((c->facts & SNAG_FACT_BLOCKING) && c->blocking))
+			return false;
+	}
+	return true;
+}
+
+static bool rule_fits(const struct rules *r, const struct rule *rule, const struct snag_call *c)
+{
+	for (uint32_t i = 0; i < rule->n_steps; i++)
+		if (!step_fits(rules_step(r, rule->first_step + i), c))
+			return false;
+	return true;
+}
+
+/* ---- the plan ---- */
+
+static void append(uint16_t *list, uint32_t index)
+{
+	for (unsigned i = 0; i < SNAG_PLAN_RULES; i++) {
+		if (!list[i]) {
+			list[i] = (uint16_t)(index + 1);
+			return;
+		}
+	}
+}
+
+/* The deciding rule stands first, whatever logged before it. */
+static void decides(struct snag_plan *p, uint32_t rule)
+{
+	memmove(p->rule + 1, p->rule, sizeof(p->rule) - sizeof(p->rule[0]));
+	p->rule[0] = (uint16_t)(rule + 1);
+	p->by = SNAG_BY_RULE;
+}
+
+static void add_step(const struct rules *r, uint32_t rule, uint32_t step, uint64_t draw, const struct snag_call *c,
+		     struct snag_plan *p)
+{
+	const struct rule_step *s = rules_step(r, step);
+
+	p->delay_ns += s->delay_ns;
+	if (s->jitter_ns)
+		p->delay_ns += trigger_jitter(draw, s->jitter_ns);
+	if (s->signal && !p->signal) {
+		p->signal = s->signal;
+		p->after_call = s->after_call;
+	}
+	if (s->has_log)
+		append(p->log, step);
+	if (s->action == SNAG_ACTION_NONE) {
+		append(p->rule, rule);
+		return;
+	}
+	decides(p, rule);
+	p->action = s->action;
+	p->err = step_errno(s, c);
+	p->backlog = s->backlog;
+	p->after_ns = s->after_ns;
+}
+
+static void ask_rules(struct engine *e, const struct snag_call *c, struct snag_plan *p)
+{
+	const struct rules *r = e->rules;
+	struct match_view v;
+	uint64_t draw;
+
+	view_of(e, c, &v);
+	if (!rules_speak_of(r, c->call, match_local(c, &v)->port, match_peer(c, &v)->port))
+		return;
+	if (r->call[c->call].facts & SNAG_FACT_TCP_STATE)
+		v.time_waits = model_time_waits(e->model, match_local(c, &v), c->start_ns);
+	for (uint32_t i = 0; i < r->call[c->call].n && p->action == SNAG_ACTION_NONE; i++) {
+		uint32_t index = rules_by_call(r, c->call, i), step;
+		const struct rule *rule = rules_rule(r, index);
+
+		if (!rule || !match_rule(r, rule, c, &v) || !rule_fits(r, rule, c))
+			continue;
+		step = trigger_fire(e->triggers, r, index, c, c->start_ns, &draw);
+		if (step != TRIGGER_NO_STEP)
+			add_step(r, index, step, draw, c, p);
+	}
+}
+
+/* A dry run keeps the names and drops the deeds, so that nobody can carry them out. */
+static void only_name(struct snag_plan *p)
+{
+	p->dry = 1;
+	p->by = SNAG_BY_KERNEL;
+	p->action = SNAG_ACTION_NONE;
+	p->err = p->signal = p->backlog = 0;
+	p->after_call = 0;
+	p->delay_ns = p->after_ns = 0;
+}
+
+static void predict(const struct engine *e, const struct snag_call *c, struct snag_plan *p)
+{
+	struct model_verdict v;
+	struct model_sock s;
+
+	model_predict(e->model, c, c->start_ns, &v);
+	p->sure = v.sure;
+	p->model_why = v.unsure;
+	p->model_err = v.err;
+	p->why = v.why;
+	p->ticket = v.ticket;
+	if (v.holder && model_get(e->model, v.holder, &s)) {
+		p->holder = v.holder;
+		p->holder_serial = s.serial;
+	}
+}
+
+void engine_decide(struct engine *e, const struct snag_call *c, struct snag_plan *p)
+{
+	memset(p, 0, sizeof(*p));
+	p->mode = e->mode;
+	predict(e, c, p);
+	if (!rules_in_force(e, c->call))
+		return;
+	ask_rules(e, c, p);
+	if (e->dry && p->rule[0])
+		only_name(p);
+}

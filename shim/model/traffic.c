@@ -1,0 +1,76 @@
+/* traffic.c - connections by the thousand: counted by port, without the lock. */
+#include "traffic.h"
+
+#include <base/base.h>
+
+/* TCP_TIMEWAIT_LEN (include/net/tcp.h) is 60 s; an orphaned FIN_WAIT2 stands for tcp_fin_timeout, 60 s, before it, and
+ * both end up to two seconds late. */
+#define TIME_WAIT_S 60
+#define LINGER_S (60 + TIME_WAIT_S + 5)
+
+void traffic_enter(struct model *m, struct model_sock *r)
+{
+	fetch_add(&m->traffic[r->local.port].open, 1);
+	r->flags |= MODEL_COUNTED;
+}
+
+void traffic_leave(struct model *m, struct model_sock *r, uint64_t now_ns)
+{
+	uint32_t *open = &m->traffic[r->local.port].open, n = load_relaxed(open);
+
+	r->flags &= (uint8_t)~MODEL_COUNTED;
+	traffic_trail(m, r->local.port, r->options, now_ns);
+	while (n && !cas(open, &n, n - 1))
+		;
+}
+
+bool traffic_lingers(const struct model *m, uint16_t port, uint64_t now_ns, uint8_t *options)
+{
+	uint32_t trail = load_relaxed(&m->traffic[port].trail);
+
+	*options = (uint8_t)trail;
+	return trail >> 8 > now_ns / NSEC_PER_SEC;
+}
+
+void traffic_trail(struct model *m, uint16_t port, uint8_t options, uint64_t now_ns)
+{
+	uint32_t until = (uint32_t)(now_ns / NSEC_PER_SEC + LINGER_S), trail;
+	uint8_t common;
+
+	if (traffic_lingers(m, port, now_ns, &common))
+		options &= common;
+	trail = until << 8 | options;
+	if (trail != load_relaxed(&m->traffic[port].trail))
+		store_relaxed(&m->traffic[port].trail, trail);
+}
+
+void traffic_time_wait(struct model *m, const struct model_sock *r, uint64_t now_ns)
+{
+	struct model_time_wait *tw = &m->time_wait[fetch_add(&m->time_wait_next, 1) % MODEL_TIME_WAITS];
+
+	store_release(&tw->until_ns, (uint64_t)0);
+	tw->local = r->local;
+	tw->peer = r->peer;
+	tw->options = r->options;
+	store_release(&tw->until_ns, now_ns + TIME_WAIT_S * NSEC_PER_SEC);
+}
+
+/* The ring is in the order of expiry: from its end back to the first that is over. */
+unsigned model_time_waits(const struct model *m, const struct snag_addr *local, uint64_t now_ns)
+{
+	uint32_t next = load_relaxed(&m->time_wait_next);
+	uint32_t used = next < MODEL_TIME_WAITS ? next : MODEL_TIME_WAITS;
+	unsigned n = 0;
+
+	for (uint32_t i = 1; i <= used; i++) {
+		const struct model_time_wait *tw = &m->time_wait[(next - i) % MODEL_TIME_WAITS];
+		uint64_t until = load_acquire(&tw->until_ns);
+		if (!until)
+			continue;	/* being written */
+		if (until <= now_ns)
+			break;
+		if (local->port && tw->local.port == local->port)
+			n++;
+	}
+	return n;
+}

@@ -1,0 +1,105 @@
+/* index.c - what can be known of a policy before the first call: which facts each call's rules ask for, and which ports
+ * they speak of. */
+#include "rules.h"
+
+#include <base/base.h>
+#include <base/calls.h>
+#include <errno.h>
+#include <string.h>
+
+#define WORTH_A_SET 8	/* rules; fewer are as quickly asked one by one */
+
+static const uint16_t key_facts[RULE_KEYS] = {
+	[RULE_KEY_LOCAL_ADDR] = SNAG_FACT_LOCAL, [RULE_KEY_LOCAL_PORT] = SNAG_FACT_LOCAL,
+	[RULE_KEY_STATE] = SNAG_FACT_TCP_STATE,	 [RULE_KEY_TIME_WAIT] = SNAG_FACT_TCP_STATE,
+	[RULE_KEY_QUEUE] = SNAG_FACT_QUEUE,	 [RULE_KEY_BLOCKING] = SNAG_FACT_BLOCKING,
+	[RULE_KEY_CALLER] = SNAG_FACT_CALLER,
+};
+
+/* Their local address stands in the call, or the model knows it as well as the kernel. */
+static bool knows_local(unsigned call)
+{
+	return call == SNAG_CALL_bind || call == SNAG_CALL_listen || call == SNAG_CALL_accept || call == SNAG_CALL_accept4;
+}
+
+static uint16_t rule_facts(const struct rules *r, const struct rule *rule, unsigned call)
+{
+	uint16_t facts = 0;
+
+	for (uint32_t i = 0; i < rule->n_matches; i++)
+		facts |= key_facts[rules_match(r, rule->first_match + i)->key];
+	if (knows_local(call))
+		facts &= (uint16_t)~SNAG_FACT_LOCAL;
+	/* EINTR on accept fits a blocking socket only: on another one no correct program would call again by itself */
+	for (uint32_t i = 0; i < rule->n_steps; i++)
+		if (call_has(call, SNAG_TRAIT_NEW) && call_has(call, SNAG_TRAIT_BLOCK) &&
+		    rules_step(r, rule->first_step + i)->err == EINTR)
+			facts |= SNAG_FACT_BLOCKING;
+	return facts;
+}
+
+/* Which TIME_WAIT there is shows when connections are closed: whoever asks for it makes the closing calls tell. */
+static bool asks_time_wait(const struct rules *r)
+{
+	for (uint32_t i = 0; i < r->match.n; i++)
+		if (rules_match(r, i)->key == RULE_KEY_TIME_WAIT)
+			return true;
+	return false;
+}
+
+static const struct rule_match *match_with(const struct rules *r, const struct rule *rule, unsigned key)
+{
+	for (uint32_t i = 0; i < rule->n_matches; i++)
+		if (rules_match(r, rule->first_match + i)->key == key)
+			return rules_match(r, rule->first_match + i);
+	return NULL;
+}
+
+/* Into `set` the ports of all rules of the call; false: one of them names no port by this key. */
+static bool collect(const struct rules *r, unsigned call, unsigned key, struct rules_ports *set)
+{
+	for (uint32_t i = 0; i < r->call[call].n; i++) {
+		const struct rule *rule = rules_rule(r, rules_by_call(r, call, i));
+		const struct rule_match *match = rule ? match_with(r, rule, key) : NULL;
+		if (!match)
+			return false;
+		for (uint32_t j = 0; set && j < match->n_values; j++) {
+			const struct rule_value *v = rules_value(r, match->first_value + j);
+			for (int64_t port = v->lo < 0 ? 0 : v->lo; port <= v->hi && port < 65536; port++)
+				set->bit[port / 64] |= 1ull << port % 64;
+		}
+	}
+	return true;
+}
+
+uint32_t rules_index(struct rules *image, size_t room)
+{
+	uint32_t offset = (image->size + 7) & ~7u;
+	struct rules_ports *sets = (struct rules_ports *)((char *)image + offset);
+	bool time_wait = asks_time_wait(image);
+
+	image->ports.offset = offset;
+	image->ports.n = 0;
+	for (unsigned call = 0; call < SNAG_CALLS; call++) {
+		for (uint32_t i = 0; i < image->call[call].n; i++)
+			image->call[call].facts |= rule_facts(image, rules_rule(image, rules_by_call(image, call, i)), call);
+		if (time_wait && !strcmp(call_row(call)->group, "close"))
+			image->call[call].facts |= SNAG_FACT_TCP_STATE;
+		image->call[call].ports = 0;
+		for (unsigned peer = 0; peer < 2; peer++) {
+			unsigned key = peer ? RULE_KEY_PEER_PORT : RULE_KEY_LOCAL_PORT;
+			struct rules_ports *set = sets + image->ports.n;
+			if (image->call[call].ports || image->call[call].n < WORTH_A_SET ||
+			    image->ports.n == RULES_PORTS_MAX || (size_t)((char *)(set + 1) - (char *)image) > room ||
+			    !collect(image, call, key, NULL))
+				continue;
+			memset(set, 0, sizeof(*set));
+			set->peer = peer;
+			collect(image, call, key, set);
+			image->call[call].ports = (uint16_t)++image->ports.n;
+		}
+	}
+	if (image->ports.n)
+		image->size = offset + (uint32_t)(image->ports.n * sizeof(*sets));
+	return image->size;
+}
