@@ -39,9 +39,9 @@ static struct text word(const struct word *table, int v, char space[ARGS_TEXT])
 {
 	for (; table->name; table++)
 		if (table->value == v)
-			return TEXT(table->name);
+			return text_of(table->name);
 	snprintf(space, ARGS_TEXT, "%d", v);
-	return TEXT(space);
+	return text_of(space);
 }
 
 static struct text socket_type(int v, char space[ARGS_TEXT])
@@ -51,7 +51,7 @@ static struct text socket_type(int v, char space[ARGS_TEXT])
 
 	snprintf(space, ARGS_TEXT, "%.*s%s%s", (int)base.n, base.p, v & SOCK_NONBLOCK ? "|SOCK_NONBLOCK" : "",
 		 v & SOCK_CLOEXEC ? "|SOCK_CLOEXEC" : "");
-	return TEXT(space);
+	return text_of(space);
 }
 
 static struct text option(int level, int v, char space[ARGS_TEXT])
@@ -71,7 +71,7 @@ void args_fill(struct record *r, const struct snag_event_call *e, struct args_sp
 	case SNAG_CALL_socketpair:
 		r->domain = word(domains, arg[0], space->text[0]);
 		r->type = socket_type(arg[1], space->text[1]);
-		r->protocol = arg[2] ? word(protocols, arg[2], space->text[2]) : TEXT("0");
+		r->protocol = arg[2] ? word(protocols, arg[2], space->text[2]) : text_of("0");
 		break;
 	case SNAG_CALL_listen:
 		r->backlog = arg[0];

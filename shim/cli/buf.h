@@ -13,7 +13,10 @@ struct text {
 	size_t n;
 };
 
-#define TEXT(s) ((struct text){ (s), (s) ? strlen(s) : 0 })
+static inline struct text text_of(const char *s)
+{
+	return (struct text){ s, s ? strlen(s) : 0 };
+}
 
 struct buf {
 	char *p;

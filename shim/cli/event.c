@@ -28,9 +28,9 @@ static struct text error_text(int err, char space[16])
 	const char *name = errno_name(err);
 
 	if (name)
-		return TEXT(name);
+		return text_of(name);
 	snprintf(space, 16, "E%d", err);
-	return TEXT(space);
+	return text_of(space);
 }
 
 static struct text signal_text(int sig, char space[16])
@@ -38,9 +38,9 @@ static struct text signal_text(int sig, char space[16])
 	const char *name = signal_name(sig);
 
 	if (name)
-		return TEXT(name);
+		return text_of(name);
 	snprintf(space, 16, "SIG%d", sig);
-	return TEXT(space);
+	return text_of(space);
 }
 
 static struct text address_text(const struct snag_addr *a, char space[ADDR_TEXT_MAX])
@@ -65,7 +65,7 @@ static struct text rule_name(const struct rules *rules, unsigned index1)
 {
 	const struct rule *rule = rules && index1 ? rules_rule(rules, index1 - 1) : NULL;
 
-	return rule ? TEXT(rules_string(rules, rule->name)) : (struct text){ 0 };
+	return rule ? text_of(rules_string(rules, rule->name)) : (struct text){ 0 };
 }
 
 static void fill_rules(const struct event_reader *e, const struct snag_event_call *c, struct record *r)
@@ -75,17 +75,17 @@ static void fill_rules(const struct event_reader *e, const struct snag_event_cal
 	for (unsigned i = 0; i < ARRAY_LEN(c->log) && e->rules; i++) {
 		const struct rule_step *step = c->log[i] ? rules_step(e->rules, c->log[i] - 1) : NULL;
 		if (step && step->has_log)
-			r->log.item[r->log.n++] = TEXT(rules_string(e->rules, step->log));
+			r->log.item[r->log.n++] = text_of(rules_string(e->rules, step->log));
 	}
 }
 
 static void fill_model(const struct snag_event_call *c, struct record *r)
 {
 	if (c->sure == SNAG_CERTAIN) {
-		r->model = c->model_err ? TEXT(errno_name(c->model_err)) : TEXT("ok");
+		r->model = c->model_err ? text_of(errno_name(c->model_err)) : text_of("ok");
 	} else if (c->model_why != SNAG_UNSURE_NONE) {
-		r->model = TEXT("unknown");
-		r->model_why = TEXT(unsure_name(c->model_why));
+		r->model = text_of("unknown");
+		r->model_why = text_of(unsure_name(c->model_why));
 	}
 	r->diverged = c->flags & SNAG_EVENT_DIVERGED;
 }
@@ -118,7 +118,7 @@ static void fill_why(struct event_reader *e, const struct snag_event_why *w, str
 	};
 	struct record_holder *h = &r->why.holder;
 
-	r->why.code = TEXT(why_name(w->code));
+	r->why.code = text_of(why_name(w->code));
 	if (w->sock || w->pid) {
 		h->pid = number_or_none(w->pid);
 		h->comm = fixed(w->comm, sizeof(w->comm));
@@ -128,10 +128,10 @@ static void fill_why(struct event_reader *e, const struct snag_event_why *w, str
 		h->sock = number_or_none(w->sock);
 		h->local = address_text(&w->local, e->space.holder);
 		if (w->state != SNAG_STATE_NONE)
-			h->state = TEXT(state_name(w->state));
+			h->state = text_of(state_name(w->state));
 		for (unsigned i = 0; i < ARRAY_LEN(options); i++)
 			if (w->options & options[i].bit)
-				h->options.item[h->options.n++] = TEXT(options[i].name);
+				h->options.item[h->options.n++] = text_of(options[i].name);
 		h->since = (int64_t)(w->since_ns & INT64_MAX);
 	}
 	e->space.why.n = e->space.fix.n = 0;
@@ -164,19 +164,19 @@ static bool call_record(struct event_reader *e, const union snag_event *ev, unsi
 
 	if (!name[0])
 		return false;
-	r->call = TEXT(name);
+	r->call = text_of(name);
 	r->tid = number_or_none(c->tid);
 	if (c->fd >= 0)
 		r->fd = c->fd;
 	r->sock = number_or_none(c->sock);
 	if (c->proto != SNAG_PROTO_NONE)
-		r->proto = TEXT(proto_name(c->proto));
+		r->proto = text_of(proto_name(c->proto));
 	*(is_accept(c->call) ? &r->peer : &r->addr) = address_text(&c->addr, e->space.addr);
 	args_fill(r, c, &e->space.args);
 	fill_rules(e, c, r);
 	if (ev->head.kind == SNAG_EVENT_RULE) {
 		r->on = r->call;
-		r->call = TEXT("rule");
+		r->call = text_of("rule");
 		if (c->flags & SNAG_EVENT_SIGNAL)
 			r->signal = signal_text(c->arg[0], e->space.signal);
 		return true;
@@ -184,10 +184,10 @@ static bool call_record(struct event_reader *e, const union snag_event *ev, unsi
 	r->dur = (int64_t)(c->dur_ns & INT64_MAX);
 	r->listener = number_or_none(c->listener);
 	fill_result(e, c, r);
-	r->by = TEXT(by_name(c->by));
+	r->by = text_of(by_name(c->by));
 	fill_model(c, r);
 	if (c->state != SNAG_STATE_NONE)
-		r->state = TEXT(state_name(c->state));
+		r->state = text_of(state_name(c->state));
 	fill_extras(e, ev, n, r);
 	return true;
 }
@@ -198,8 +198,8 @@ static bool process_record(const struct snag_event_process *p, struct record *r)
 
 	if (!p->what || p->what >= ARRAY_LEN(whats))
 		return false;
-	r->call = TEXT("process");
-	r->what = TEXT(whats[p->what]);
+	r->call = text_of("process");
+	r->what = text_of(whats[p->what]);
 	if (p->what != SNAG_PROCESS_END)
 		r->ppid = number_or_none(p->ppid);
 	return true;
@@ -210,7 +210,7 @@ static bool mark_record(const union snag_event *ev, unsigned n, struct record *r
 	if (n < 2 || ev[1].head.kind != SNAG_EXTRA_TEXT || ev[1].text.what != SNAG_TEXT_MARK)
 		return false;
 	size_t max = sizeof(ev[1].text.text);
-	r->call = TEXT("mark");
+	r->call = text_of("mark");
 	r->text = (struct text){ ev[1].text.text, ev[1].text.len < max ? ev[1].text.len : max };
 	return true;
 }
@@ -246,8 +246,8 @@ void event_end_record(const struct procs_row *row, uint64_t now_ns, struct recor
 	r->t = (int64_t)now_ns;
 	r->pid = row->pid;
 	r->comm = fixed(row->comm, sizeof(row->comm));
-	r->call = TEXT("process");
-	r->what = TEXT("end");
+	r->call = text_of("process");
+	r->what = text_of("end");
 }
 
 void event_reader_free(struct event_reader *e)

@@ -12,6 +12,8 @@ struct hang {
 	uint16_t port[2];	/* 127.0.0.1, ::1; 0: none */
 };
 
+#define HANG_NONE ((struct hang){ { { -1, -1 }, { -1, -1 } }, { 0, 0 } })
+
 /* Does the policy make a connect fail with ETIMEDOUT? */
 bool hang_wanted(const struct rules *r);
 /* Where a family is missing its port stays 0. */

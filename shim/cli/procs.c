@@ -37,6 +37,26 @@ void procs_close(struct procs *p)
 	*p = (struct procs){ .epoll = -1 };
 }
 
+void procs_reopen(struct procs *p)
+{
+	for (uint32_t i = 0; i < p->high; i++) {
+		if (p->row[i].pid && p->row[i].pidfd >= 0)
+			close(p->row[i].pidfd);
+		p->row[i].pidfd = -1;
+	}
+	if (p->epoll >= 0)
+		close(p->epoll);
+	p->epoll = epoll_create1(EPOLL_CLOEXEC);
+}
+
+bool procs_any(const struct procs *p)
+{
+	for (uint32_t i = 0; i < p->high; i++)
+		if (p->row[i].pid)
+			return true;
+	return false;
+}
+
 /* The slots stand in memory that others can scribble on: a copied text ends where its array does. */
 static void copy_text(char *to, size_t size, const char *from, size_t len)
 {

@@ -23,6 +23,10 @@ struct procs {
 
 int procs_open(struct procs *p);
 void procs_close(struct procs *p);
+/* After a fork: watches anew with descriptors of its own. */
+void procs_reopen(struct procs *p);
+/* Is any process known of, as of the last scan? */
+bool procs_any(const struct procs *p);
 
 /* A process record passed by. *replaced: who stood in its place and never said its end, pid 0: nobody. */
 void procs_note(struct procs *p, const struct snag_event_process *e, struct procs_row *replaced);

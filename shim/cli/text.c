@@ -114,7 +114,7 @@ static void call_lines(const struct writer *w, const struct record *r)
 	for (size_t i = 0; i < r->log.n; i++)
 		below(b, "log: ", r->log.item[i]);
 	if (r->diverged)
-		below(b, "the model expected ", r->model.p ? r->model : TEXT("something else"));
+		below(b, "the model expected ", r->model.p ? r->model : text_of("something else"));
 	if (r->why.text.p)
 		below(b, "", r->why.text);
 	if (r->why.fix.p)
@@ -127,7 +127,7 @@ static void session_line(struct buf *b, const struct record *r)
 	if (r->name.p)
 		buf_plain(b, r->name);
 	buf_char(b, ' ');
-	buf_plain(b, r->what.p ? r->what : TEXT("start"));
+	buf_plain(b, r->what.p ? r->what : text_of("start"));
 	if (r->mode.p) {
 		buf_str(b, ": mode ");
 		buf_plain(b, r->mode);

@@ -1,0 +1,25 @@
+/* run.h - what `snag run` was asked for. */
+#ifndef CLI_RUN_H
+#define CLI_RUN_H
+
+#include "sink.h"
+
+#include <compile/compile.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct run {
+	struct compile_input policy;	/* its lists are NULL-free arrays, freed by nobody: they live as long as snag */
+	const char *session;		/* NULL: none given */
+	const char *output;		/* NULL: no trace */
+	enum sink_format format;
+	uint64_t timeout_ns;		/* 0: none */
+	bool summary, dry, quiet;
+	const char *only_new;		/* an option that makes sense only where the session is new; NULL: none was given */
+	char **argv;			/* CMD and its arguments */
+};
+
+/* Reads the options. 0; else an exit status, *done: there is nothing more to do. */
+int run_options(struct run *r, int argc, char **argv, bool *done);
+
+#endif
