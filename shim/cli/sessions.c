@@ -72,7 +72,7 @@ static void add(const char *name, void *arg)
 	session_detach(&s);
 }
 
-static int by_name(const void *a, const void *b)
+static int by_session_name(const void *a, const void *b)
 {
 	return strcmp(((const struct row *)a)->name, ((const struct row *)b)->name);
 }
@@ -120,7 +120,7 @@ int cmd_sessions(int argc, char **argv)
 	}
 	session_each(add, &l);	/* no folder: no session */
 	if (l.n)
-		qsort(l.row, l.n, sizeof(*l.row), by_name);
+		qsort(l.row, l.n, sizeof(*l.row), by_session_name);
 	if (json)
 		print_json(&l);
 	else
