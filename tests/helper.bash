@@ -1,0 +1,106 @@
+# helper.bash - what every bats suite loads: where snag is, a folder for each test, bounded waiting, and at the end a look
+# for what a test left behind. Sourced as `load ../helper`.
+# shellcheck shell=bash disable=SC2034
+
+for library in bats-support bats-assert; do
+  for place in /usr/lib/bats /usr/share/bats /usr/lib "$BATS_TEST_DIRNAME/../lib"; do
+    if [ -f "$place/$library/load.bash" ]; then
+      load "$place/$library/load.bash"
+      break
+    fi
+  done
+done
+
+ROOT=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
+BUILD=${SNAG_BUILD:-$ROOT/build/release}
+[[ $BUILD = /* ]] || BUILD=$ROOT/$BUILD
+SNAG=$BUILD/snag
+LIB=$BUILD/libsnag.so
+PROGRAMS=$BUILD/programs
+
+# A folder of the test's own, and a mark in the environment of all that it starts.
+setup_work() {
+  WORK=$(mktemp -d "${BATS_TEST_TMPDIR:-/tmp}/work.XXXXXX")
+  touch "$WORK/.start"
+  export SNAG_TEST_WORK=$WORK
+  unset SNAG_SESSION SNAG_POLICY SNAG_TRACE SNAG_ON_ERROR NO_COLOR
+}
+
+teardown_work() {
+  no_leftovers
+  local status=$?
+  rm -rf "$WORK"
+  return $status
+}
+
+# wait_for COMMAND...: until it succeeds, ten seconds at most.
+wait_for() {
+  local try
+  for try in {1..200}; do
+    "$@" && return 0
+    sleep 0.05
+  done
+  echo "waited in vain for: $*" >&2
+  return 1
+}
+
+gone() {
+  ! kill -0 "$1" 2>/dev/null
+}
+
+# A TCP port that was free on every address a moment ago.
+free_port() {
+  python3 -c 'import socket; s = socket.socket(socket.AF_INET6); s.bind(("::", 0)); print(s.getsockname()[1])'
+}
+
+listens() {
+  ss -Hltn "sport = :$1" | grep -q .
+}
+
+# requires PROGRAM...: skips the test where one is missing.
+requires() {
+  local program
+  for program in "$@"; do
+    command -v "$program" >/dev/null || skip "$program is not installed"
+  done
+}
+
+# Pids of what this test started and what still runs.
+test_processes() {
+  env -u SNAG_TEST_WORK grep -lsz "^SNAG_TEST_WORK=$WORK\$" /proc/[0-9]*/environ | grep -oE '[0-9]+'
+}
+
+no_processes() {
+  [ -z "$(test_processes)" ]
+}
+
+# Session files of this test's time whose keeper is dead. The keeper's pid stands at a fixed place in struct snag_header.
+dead_sessions() {
+  local file keeper
+  for file in "/dev/shm/snag-$(id -u)"/* "/tmp/snag-$(id -u)"/*; do
+    [ -f "$file" ] && [ ! -L "$file" ] && [ "$file" -nt "$WORK/.start" ] || continue
+    keeper=$(od -An -tu4 -j324 -N4 "$file" 2>/dev/null | tr -d ' ')
+    [ "${keeper:-0}" -gt 0 ] && gone "$keeper" && [ -f "$file" ] && echo "$file"
+  done
+}
+
+no_dead_sessions() {
+  [ -z "$(dead_sessions)" ]
+}
+
+# What is left after ten seconds is named, ended, and an error.
+no_leftovers() {
+  local status=0 pid
+  if ! wait_for no_processes 2>/dev/null; then
+    status=1
+    for pid in $(test_processes); do
+      echo "left behind: $pid $(tr '\0' ' ' <"/proc/$pid/cmdline")" >&2
+      kill -KILL "$pid" 2>/dev/null
+    done
+  fi
+  if ! wait_for no_dead_sessions 2>/dev/null; then
+    status=1
+    echo "left behind: $(dead_sessions)" >&2
+  fi
+  return $status
+}
