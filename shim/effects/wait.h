@@ -1,0 +1,18 @@
+/* wait.h - a call that takes longer. */
+#ifndef EFFECTS_WAIT_H
+#define EFFECTS_WAIT_H
+
+#include <snag/call.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Wait in front of a call with these traits. 0: waited, go on with the real call. Else the positive errno that the
+ * program gets without it, as from the kernel: a blocking accept or connect gives EINTR where a signal handler without
+ * SA_RESTART ran, and is bounded by SO_RCVTIMEO (EAGAIN) or SO_SNDTIMEO (EINPROGRESS); the connection attempt then goes
+ * on. All other calls wait on through signals. A cancelled thread ends within 100 ms. */
+int wait_for(const struct snag_call *c, unsigned traits, uint64_t ns);
+
+/* Does this descriptor wait for its peer (no O_NONBLOCK)? */
+bool wait_blocks(const struct snag_call *c);
+
+#endif

@@ -1,0 +1,67 @@
+/* conn.c - connections: accept, accept4, connect, shutdown */
+#include "hook.h"
+#include <base/addr.h>
+#include <effects/refuse.h>
+#include <string.h>
+
+/* One accept for both. Where the program does not ask for the peer's address, the trace still does. */
+static int accept_as(unsigned id, int fd, struct sockaddr *sa, socklen_t *len, int flags, const void *caller)
+{
+	struct sockaddr_storage own;
+	socklen_t own_len = sizeof(own), asked = 0;
+	struct hook h;
+	bool ours = hook_enter_from(&h, id, fd, caller);
+	if (ours && !hook_decide(&h))
+		return (int)hook_leave(&h);
+	if (ours && h.traced && !sa && !len) {
+		sa = (struct sockaddr *)&own;
+		len = &own_len;
+	}
+	if (ours && hook_readable(sa) && hook_readable(len))
+		asked = *len;
+	int new = id == SNAG_CALL_accept ? real.accept(fd, sa, len) : real.accept4(fd, sa, len, flags);
+	if (!ours)
+		return new;
+	hook_done(&h, new);
+	if (new >= 0 && asked)
+		addr_from_sockaddr(&h.out.peer, sa, *len < asked ? *len : asked, NULL, NULL);
+	if (new >= 0 && h.after)
+		refuse_drop(new);
+	else if (new >= 0)
+		hook_made(&h, new);
+	return (int)hook_leave(&h);
+}
+
+HOOK int accept(int fd, struct sockaddr *sa, socklen_t *len)
+{
+	return accept_as(SNAG_CALL_accept, fd, sa, len, 0, __builtin_return_address(0));
+}
+
+HOOK int accept4(int fd, struct sockaddr *sa, socklen_t *len, int flags)
+{
+	return accept_as(SNAG_CALL_accept4, fd, sa, len, flags, __builtin_return_address(0));
+}
+
+HOOK int connect(int fd, const struct sockaddr *sa, socklen_t len)
+{
+	struct hook h;
+	if (!hook_enter(&h, SNAG_CALL_connect, fd))
+		return real.connect(fd, sa, len);
+	hook_addr(&h, sa, len);
+	if (hook_decide(&h))
+		hook_done(&h, real.connect(fd, sa, len));
+	return (int)hook_leave(&h);
+}
+
+HOOK_ALIAS(__connect, connect);
+
+HOOK int shutdown(int fd, int how)
+{
+	struct hook h;
+	if (!hook_enter(&h, SNAG_CALL_shutdown, fd))
+		return real.shutdown(fd, how);
+	h.call.arg[0] = how;
+	if (hook_decide(&h))
+		hook_done(&h, real.shutdown(fd, how));
+	return (int)hook_leave(&h);
+}

@@ -1,0 +1,141 @@
+/* env.c - the environment */
+#include "env.h"
+#include <base/base.h>
+#include <base/sys.h>
+#include <snag/abi.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define PRELOAD "LD_PRELOAD="
+#define SESSION SNAG_ENV_SESSION "="
+
+static const char *library, *session_name;
+static char raw[65536];		/* /proc/self/environ, where the C library has not set environ yet */
+
+static const char *value_of(const char *entry, const char *name, size_t len)
+{
+	return strncmp(entry, name, len) == 0 && entry[len] == '=' ? entry + len + 1 : NULL;
+}
+
+const char *env_get(const char *name)
+{
+	size_t len = strlen(name);
+	const char *v = NULL;
+	if (environ) {
+		for (char **e = environ; *e && !v; e++)
+			v = value_of(*e, name, len);
+		return v;
+	}
+	if (!raw[0] && sys_read_file("/proc/self/environ", raw, sizeof(raw)) < 0)
+		return NULL;
+	for (const char *e = raw; e < raw + sizeof(raw) && *e && !v; e += strlen(e) + 1)
+		v = value_of(e, name, len);
+	return v;
+}
+
+void env_keep(const char *lib, const char *name)
+{
+	library = lib;
+	session_name = name;
+}
+
+/* The entry that begins so; NULL. */
+static char *find(char *const *envp, const char *start)
+{
+	for (size_t len = strlen(start); envp && *envp; envp++)
+		if (strncmp(*envp, start, len) == 0)
+			return *envp;
+	return NULL;
+}
+
+static bool is_separator(char c)
+{
+	return c == ':' || c == ' ';
+}
+
+/* ld.so(8): entries stand between blanks and colons. Answers the length of the one at p. */
+static size_t entry_len(const char *p)
+{
+	size_t n = 0;
+	while (p[n] && !is_separator(p[n]))
+		n++;
+	return n;
+}
+
+static bool begins_with_library(const char *list)
+{
+	size_t n = entry_len(list);
+	return n == strlen(library) && memcmp(list, library, n) == 0;
+}
+
+static bool complete(char *const *envp)
+{
+	const char *p = find(envp, PRELOAD), *s = find(envp, SESSION);
+	return p && begins_with_library(p + strlen(PRELOAD)) && s && strcmp(s + strlen(SESSION), session_name) == 0;
+}
+
+size_t env_need(char *const *envp)
+{
+	size_t n = 0;
+	if (!library || complete(envp))
+		return 0;
+	while (envp && envp[n])
+		n++;
+	const char *p = find(envp, PRELOAD);
+	return (n + 3) * sizeof(char *) + strlen(PRELOAD) + strlen(library) + 1 + (p ? strlen(p) : 0) + 1 +
+	       strlen(SESSION) + strlen(session_name) + 1;
+}
+
+static char *put(char *to, const char *text, size_t len)
+{
+	memcpy(to, text, len);
+	return to + len;
+}
+
+/* "LD_PRELOAD=" this library, then the others in their order. */
+static char *put_preload(char *to, const char *old)
+{
+	to = put(to, PRELOAD, strlen(PRELOAD));
+	to = put(to, library, strlen(library));
+	for (const char *p = old ? old + strlen(PRELOAD) : ""; *p;) {
+		size_t n = entry_len(p);
+		if (n && !begins_with_library(p)) {
+			*to++ = ':';
+			to = put(to, p, n);
+		}
+		p += n;
+		while (is_separator(*p))
+			p++;
+	}
+	*to++ = 0;
+	return to;
+}
+
+char **env_build(void *mem, size_t size, char *const *envp)
+{
+	char **vec = mem, **next = vec;
+	size_t n = 0;
+	while (envp && envp[n])
+		n++;
+	char *text = (char *)mem + (n + 3) * sizeof(char *);
+	if ((n + 3) * sizeof(char *) > size)	/* another thread made it grow meanwhile */
+		return (char **)envp;
+	for (size_t i = 0; i < n; i++)
+		if (strncmp(envp[i], PRELOAD, strlen(PRELOAD)) != 0 && strncmp(envp[i], SESSION, strlen(SESSION)) != 0)
+			*next++ = envp[i];
+	*next++ = text;
+	text = put_preload(text, find(envp, PRELOAD));
+	*next++ = text;
+	text = put(text, SESSION, strlen(SESSION));
+	put(text, session_name, strlen(session_name) + 1);
+	*next = NULL;
+	return vec;
+}
+
+void env_repair_own(void)
+{
+	size_t need = env_need(environ);
+	void *mem = need ? sys_mmap(NULL, need, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) : NULL;
+	if (need && !sys_failed(mem))
+		environ = env_build(mem, need, environ);
+}

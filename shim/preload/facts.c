@@ -1,0 +1,118 @@
+/* facts.c - what a system call or a search tells of a call */
+#include "facts.h"
+#include <base/addr.h>
+#include <base/base.h>
+#include <base/sys.h>
+#include <fcntl.h>
+#include <link.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+
+struct object_search {
+	uintptr_t at;
+	char *name;
+	size_t size;
+};
+
+static void copy_base(char *to, size_t size, const char *path)
+{
+	const char *base = path;
+	for (const char *p = path; *p; p++)
+		if (*p == '/')
+			base = p + 1;
+	size_t len = strnlen(base, size - 1);
+	memcpy(to, base, len);
+	to[len] = 0;
+}
+
+/* Called for each loaded object: stop at the one whose segments hold the address. The program itself has no name. */
+static int look_at_object(struct dl_phdr_info *o, size_t size, void *arg)
+{
+	struct object_search *s = arg;
+	(void)size;
+	for (unsigned i = 0; i < o->dlpi_phnum; i++) {
+		const ElfW(Phdr) *ph = &o->dlpi_phdr[i];
+		if (ph->p_type != PT_LOAD || s->at - (o->dlpi_addr + ph->p_vaddr) >= ph->p_memsz)
+			continue;
+		copy_base(s->name, s->size, o->dlpi_name ? o->dlpi_name : "");
+		return 1;
+	}
+	return 0;
+}
+
+static bool fact_caller(struct snag_call *c, const void *caller)
+{
+	struct object_search s = { .at = (uintptr_t)caller, .name = c->caller, .size = sizeof(c->caller) };
+	c->caller[0] = 0;
+	if (!dl_iterate_phdr(look_at_object, &s))
+		return false;
+	if (!c->caller[0])
+		memcpy(c->caller, c->who.exe, sizeof(c->caller));
+	return true;
+}
+
+static bool fact_blocking(struct snag_call *c, const void *caller)
+{
+	(void)caller;
+	long flags = sys_call(SYS_fcntl, c->fd, F_GETFL);
+	c->blocking = flags >= 0 && !(flags & O_NONBLOCK);
+	return flags >= 0;
+}
+
+static bool tcp_info(int fd, struct tcp_info *info)
+{
+	socklen_t len = sizeof(*info);
+	memset(info, 0, sizeof(*info));
+	return sys_call(SYS_getsockopt, fd, IPPROTO_TCP, TCP_INFO, info, &len) == 0;
+}
+
+static bool fact_queue(struct snag_call *c, const void *caller)
+{
+	struct tcp_info info;
+	(void)caller;
+	if (c->proto != SNAG_PROTO_TCP || !tcp_info(c->fd, &info) || info.tcpi_state != TCP_LISTEN)
+		return false;
+	c->queue = (int32_t)info.tcpi_unacked;	/* on a listener: connections in the queue */
+	return true;
+}
+
+static bool fact_tcp_state(struct snag_call *c, const void *caller)
+{
+	struct tcp_info info;
+	(void)caller;
+	if (c->proto != SNAG_PROTO_TCP || !tcp_info(c->fd, &info))
+		return false;
+	c->tcp_state = info.tcpi_state;
+	return true;
+}
+
+static bool fact_local(struct snag_call *c, const void *caller)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+	(void)caller;
+	if (sys_call(SYS_getsockname, c->fd, &ss, &len) < 0 || len > sizeof(ss))
+		return false;
+	return addr_from_sockaddr(&c->local, (struct sockaddr *)&ss, len, NULL, NULL);
+}
+
+static const struct {
+	unsigned bit;
+	bool on_fd;
+	bool (*fill)(struct snag_call *c, const void *caller);
+} facts_table[] = {
+	{ SNAG_FACT_BLOCKING, true, fact_blocking },
+	{ SNAG_FACT_QUEUE, true, fact_queue },
+	{ SNAG_FACT_TCP_STATE, true, fact_tcp_state },
+	{ SNAG_FACT_CALLER, false, fact_caller },
+	{ SNAG_FACT_LOCAL, true, fact_local },
+};
+
+void facts_fill(struct snag_call *c, unsigned facts, const void *caller)
+{
+	for (unsigned i = 0; i < ARRAY_LEN(facts_table); i++)
+		if ((facts & ~c->facts & facts_table[i].bit) && (c->fd >= 0 || !facts_table[i].on_fd) &&
+		    facts_table[i].fill(c, caller))
+			c->facts |= (uint16_t)facts_table[i].bit;
+}

@@ -1,0 +1,10 @@
+/* facts.h - what a system call or a search tells of a call: filled in only where a rule asks for it. */
+#ifndef PRELOAD_FACTS_H
+#define PRELOAD_FACTS_H
+
+#include <snag/call.h>
+
+/* Fill in those of `facts` (enum snag_fact) that can be had; c->facts names them. */
+void facts_fill(struct snag_call *c, unsigned facts, const void *caller);
+
+#endif

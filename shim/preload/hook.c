@@ -1,0 +1,292 @@
+/* hook.c - the way of every hooked call */
+#include "hook.h"
+#include "facts.h"
+#include "identity.h"
+#include <base/addr.h>
+#include <base/calls.h>
+#include <base/sys.h>
+#include <effects/refuse.h>
+#include <effects/wait.h>
+#include <errno.h>
+#include <session/lock.h>
+#include <string.h>
+
+/* What a call needs to know, by its traits and its name. */
+enum hook_kind {
+	ADOPTS = 1 << 0,	/* worth asking the kernel about an unknown descriptor */
+	ENDS = 1 << 1,		/* takes the meaning of a descriptor away */
+	LOCKS = 1 << 2,		/* always changes who owns a port */
+};
+
+static const uint8_t kinds[SNAG_CALLS] = {
+	[SNAG_CALL_bind] = ADOPTS | LOCKS,
+	[SNAG_CALL_listen] = ADOPTS | LOCKS,
+	[SNAG_CALL_accept] = ADOPTS,
+	[SNAG_CALL_accept4] = ADOPTS,
+	[SNAG_CALL_connect] = ADOPTS,
+	[SNAG_CALL_shutdown] = ADOPTS,
+	[SNAG_CALL_setsockopt] = ADOPTS,
+	[SNAG_CALL_close] = ENDS,
+	[SNAG_CALL_fclose] = ENDS,
+	[SNAG_CALL_close_range] = ENDS,
+	[SNAG_CALL_closefrom] = ENDS,
+};
+
+static bool find_socket(struct hook *h, unsigned id, int fd)
+{
+	h->ref = fdtab_get(fd);
+	if (h->ref.sock && !sock_is(&session, h->ref)) {	/* gone from the session: look afresh */
+		fdtab_take(fd);
+		h->ref.sock = 0;
+	}
+	if (!h->ref.sock && (kinds[id] & ADOPTS))
+		h->ref = identity_adopt(fd);
+	return h->ref.sock != 0;
+}
+
+static void describe(struct hook *h, unsigned id, int fd)
+{
+	struct snag_call *c = &h->call;
+	struct model_sock m;
+	struct sock s;
+	memset(c, 0, offsetof(struct snag_call, path));
+	c->caller[0] = 0;
+	c->call = (uint16_t)id;
+	c->fd = fd;
+	self_who(&c->who);
+	if (!h->ref.sock)
+		return;
+	c->sock = h->ref.sock;
+	c->serial = h->ref.serial;
+	if (sock_get(&session, c->sock, &s))
+		c->sock_key = s.key;
+	if (model_get(engine.model, c->sock, &m) && m.serial == c->serial) {
+		c->proto = m.proto;
+		c->domain = (uint8_t)m.domain;
+		h->locked = m.on_port && (h->traits & SNAG_TRAIT_PORT);
+	}
+}
+
+bool hook_enter_from(struct hook *h, unsigned id, int fd, const void *caller)
+{
+	int saved = errno;
+	if (!self_active())
+		return false;
+	h->traits = call_row(id)->traits;
+	h->ref = (struct sock_ref){ 0 };
+	if ((h->traits & SNAG_TRAIT_FD) && !find_socket(h, id, fd))
+		return false;
+	h->borrowed = (kinds[id] & ENDS || h->traits & (SNAG_TRAIT_DUP | SNAG_TRAIT_PROC)) && self_borrowed();
+	if (h->borrowed && !(h->traits & SNAG_TRAIT_PROC))
+		return false;
+	h->saved = saved;
+	h->caller = caller;
+	h->after = 0;
+	h->silent = false;
+	h->locked = false;
+	describe(h, id, fd);
+	h->locked |= (kinds[id] & LOCKS) != 0;
+	h->traced = self_tracing();
+	h->timed = h->traced || h->locked || engine_wants(&engine, id);
+	memset(&h->plan, 0, sizeof(h->plan));
+	memset(&h->out, 0, sizeof(h->out));
+	h->out.real_err = -1;
+	h->out.new_fd = -1;
+	if (h->borrowed)
+		h->call.who.pid = h->call.who.tid = sys_getpid();
+	return true;
+}
+
+void hook_addr(struct hook *h, const struct sockaddr *sa, socklen_t len)
+{
+	if (hook_readable(sa))
+		addr_from_sockaddr(&h->call.addr, sa, len, h->call.path, &h->call.path_len);
+}
+
+/* ---- decide ---- */
+
+static bool ask_engine(struct hook *h)
+{
+	struct session_guard g;
+	unsigned facts = engine_facts(&engine, h->call.call);
+	if (facts)
+		facts_fill(&h->call, facts, h->caller);
+	h->call.start_ns = self_now();
+	if (h->locked && !self_lock(&g)) {
+		h->silent = true;	/* goes unrecorded; self_lock has counted it */
+		return false;
+	}
+	engine_decide(&engine, &h->call, &h->plan);
+	if (h->locked)
+		self_unlock(&g);
+	return true;
+}
+
+/* Does the plan do anything to the program? */
+static bool plan_acts(const struct snag_plan *p)
+{
+	return p->action != SNAG_ACTION_NONE || p->delay_ns || p->signal;
+}
+
+/* The descriptor was closed and opened again behind our back: nothing of the plan is meant for what it is now. */
+static bool mistaken(struct hook *h)
+{
+	if (h->call.fd < 0 || !h->ref.sock || identity_holds(h->call.fd, h->ref))
+		return false;
+	struct sock_ref stale = fdtab_take(h->call.fd);
+	if (stale.sock)
+		self_drop(stale, false);
+	h->silent = true;
+	memset(&h->plan, 0, sizeof(h->plan));
+	return true;
+}
+
+static void send_signal(struct hook *h)
+{
+	union snag_event ev;
+	memset(&ev, 0, sizeof(ev));
+	ev.call = (struct snag_event_call){
+		.head = { .kind = SNAG_EVENT_RULE, .proc = (uint16_t)h->call.who.proc },
+		.t_ns = self_now(),
+		.tid = h->call.who.tid,
+		.fd = h->call.fd,
+		.sock = h->call.serial,
+		.addr = h->call.addr,
+		.call = h->call.call,
+		.by = SNAG_BY_RULE,
+		.proto = h->call.proto,
+		.flags = SNAG_EVENT_SIGNAL,
+		.arg = { h->plan.signal },
+	};
+	memcpy(ev.call.rule, h->plan.rule, sizeof(ev.call.rule));
+	memcpy(ev.call.log, h->plan.log, sizeof(ev.call.log));
+	if (h->traced)
+		self_event(&ev, 1);
+	sys_kill(h->call.who.pid, h->plan.signal);
+}
+
+/* The failure that the plan asks for. True: the real call is made all the same, or must be made first. */
+static bool act_failure(struct hook *h)
+{
+	const struct snag_call *c = &h->call;
+	int err = h->plan.err;
+	if (kinds[c->call] & ENDS && c->call != SNAG_CALL_close_range) {
+		h->after = err;		/* an error of close still closes: fs/open.c, close(2) */
+		return true;
+	}
+	if ((c->call == SNAG_CALL_accept || c->call == SNAG_CALL_accept4) && refuse_consumes(err)) {
+		h->after = err;
+		return true;
+	}
+	if (c->call == SNAG_CALL_connect && refuse_is_late(c, err)) {
+		struct refuse_hang hang = { load_relaxed(&session.header->hang_port4),
+					    load_relaxed(&session.header->hang_port6) };
+		err = refuse_connect(c, err, h->plan.after_ns, &hang);
+	}
+	hook_fail(h, err);
+	return false;
+}
+
+static bool act(struct hook *h)
+{
+	const struct snag_plan *p = &h->plan;
+	bool fails = p->action == SNAG_ACTION_errno || p->action == SNAG_ACTION_deny;
+	uint64_t ns = p->delay_ns;
+	if (p->signal && !p->after_call)
+		send_signal(h);
+	if (fails && !(h->call.call == SNAG_CALL_connect && p->err == ETIMEDOUT && refuse_is_late(&h->call, p->err)))
+		ns += p->after_ns;	/* a late ETIMEDOUT brings its own wait */
+	int err = ns ? wait_for(&h->call, h->traits, ns) : 0;
+	if (err) {
+		hook_fail(h, err);
+		return false;
+	}
+	return fails ? act_failure(h) : true;
+}
+
+bool hook_decide(struct hook *h)
+{
+	if (!h->timed)
+		return true;
+	if (!ask_engine(h) || h->plan.dry || !plan_acts(&h->plan) || mistaken(h))
+		return true;
+	bool go = act(h);
+	errno = h->saved;
+	return go;
+}
+
+/* ---- commit ---- */
+
+void hook_fail(struct hook *h, int err)
+{
+	h->out.seen = SNAG_SEEN;
+	h->out.ret = -1;
+	h->out.err = err;
+}
+
+void hook_done(struct hook *h, long ret)
+{
+	h->saved = errno;
+	h->out.seen = SNAG_SEEN;
+	h->out.ret = ret;
+	h->out.err = ret == -1 ? errno : 0;
+	h->out.real_err = h->out.err;
+	if (h->timed)
+		h->out.end_ns = self_now();
+}
+
+void hook_made(struct hook *h, int fd)
+{
+	struct sock_ref r = sock_new(&session, h->call.who.proc, fd);
+	self_put(fd, r);
+	h->out.new_fd = fd;
+	h->out.new_sock = r.sock;
+	h->out.new_serial = r.serial;
+}
+
+static void commit(struct hook *h)
+{
+	union snag_event ev[SNAG_EVENT_MAX];
+	struct session_guard g;
+	if (h->timed && !h->out.end_ns)
+		h->out.end_ns = self_now();
+	if (h->locked && !self_lock(&g))
+		return;
+	unsigned n = engine_commit(&engine, &h->call, &h->plan, &h->out, h->traced ? ev : NULL);
+	if (h->out.last)
+		model_forget(engine.model, h->ref.sock, h->out.end_ns);
+	if (h->locked)
+		self_unlock(&g);
+	if (h->traced)
+		self_event(ev, n);
+	if (h->out.last)
+		sock_free(&session, h->ref);
+}
+
+void hook_gone(const struct hook *h, int fd, struct sock_ref r)
+{
+	struct hook one = *h;
+	one.ref = r;
+	one.locked = false;
+	describe(&one, h->call.call, fd);
+	one.out.last = self_drop(r, true);
+	one.call.start_ns = h->call.start_ns;
+	one.out.seen = SNAG_SEEN;
+	one.out.real_err = 0;
+	memset(&one.plan, 0, sizeof(one.plan));
+	commit(&one);
+}
+
+long hook_leave(struct hook *h)
+{
+	if (h->after && h->out.err == 0) {
+		h->out.ret = -1;
+		h->out.err = h->after;
+	}
+	if (!h->silent)
+		commit(h);
+	if (h->plan.signal && h->plan.after_call && !h->plan.dry && !h->silent)
+		send_signal(h);
+	errno = h->out.ret == -1 && h->out.err ? h->out.err : h->saved;
+	return h->out.ret;
+}

@@ -1,0 +1,74 @@
+/* hook.h - the way of every hooked call: enter, describe, decide, act, commit.
+ *
+ *     if (!hook_enter(&h, SNAG_CALL_x, fd))		nothing of ours: straight to the real function
+ *             return real.x(...);
+ *     h.call.arg[0] = ...;				describe
+ *     if (hook_decide(&h))				false: a rule answered in the kernel's place
+ *             hook_done(&h, real.x(...));
+ *     return hook_leave(&h);				commit, errno
+ *
+ * Nothing is held over the real call: it may wait for ever, be cancelled, or be left by a longjmp; the call is then
+ * simply never committed. */
+#ifndef PRELOAD_HOOK_H
+#define PRELOAD_HOOK_H
+
+#include "fdtab.h"
+#include "real.h"
+#include "self.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <pty.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* Exported; calls from inside the library reach this one, whatever the program defines under the same name. */
+#define HOOK __attribute__((visibility("protected")))
+/* One more exported name of a hook in the same file. */
+#define HOOK_ALIAS(alias, hook)                                                                                        \
+	__asm__(".globl " #alias "\n.protected " #alias "\n.type " #alias ", %function\n.set " #alias ", " #hook)
+
+struct hook {
+	struct snag_call call;
+	struct snag_plan plan;
+	struct snag_outcome out;
+	struct sock_ref ref;	/* the socket at call.fd */
+	const void *caller;	/* return address of the hook */
+	unsigned traits;
+	int saved;		/* errno to leave behind on success */
+	int after;		/* errno to answer once the real call is made: closing calls, consumed connections */
+	bool traced, timed, locked;
+	bool borrowed;		/* a vfork child in front of exec: nothing of this process is written */
+	bool silent;		/* the result is not committed */
+};
+
+/* True: the call concerns the session; h is filled in for it. A call on a descriptor (trait FD) concerns it when that
+ * is a socket; one not known yet is adopted, except by calls that only close or copy it. errno untouched. */
+#define hook_enter(h, id, fd) hook_enter_from(h, id, fd, __builtin_return_address(0))
+bool hook_enter_from(struct hook *h, unsigned id, int fd, const void *caller);
+
+/* Could this be memory of the program's? NULL, the first page and the kernel's half are not: the kernel answers EFAULT
+ * to them, so nobody here may look. */
+static inline bool hook_readable(const void *p)
+{
+	return (intptr_t)p >= 4096;
+}
+/* The address argument of bind and connect. */
+void hook_addr(struct hook *h, const struct sockaddr *sa, socklen_t len);
+
+/* Facts, decision, and what comes before the call: its delay, its signal, its failure. True: make the real call. */
+bool hook_decide(struct hook *h);
+
+/* What the real call answered (-1: errno). */
+void hook_done(struct hook *h, long ret);
+/* The call failed with this errno, without the real one. */
+void hook_fail(struct hook *h, int err);
+/* The call made a new descriptor with a new socket: enter it; h->out names it. */
+void hook_made(struct hook *h, int fd);
+
+/* A call on many descriptors (h) has closed this one: its own event, and the end of this reference. */
+void hook_gone(const struct hook *h, int fd, struct sock_ref r);
+
+/* Commit and the event; the result for the program, errno set on failure and else as the real call left it. */
+long hook_leave(struct hook *h);
+
+#endif

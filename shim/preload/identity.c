@@ -1,0 +1,266 @@
+/* identity.c - which socket a descriptor really is */
+#include "identity.h"
+#include "fdtab.h"
+#include "self.h"
+#include <base/addr.h>
+#include <base/sys.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <session/lock.h>
+#include <snag/state.h>
+#include <string.h>
+
+#ifndef IPPROTO_MPTCP
+#define IPPROTO_MPTCP 262
+#endif
+
+uint8_t identity_proto(int domain, int type, int protocol)
+{
+	if (domain == AF_UNIX)
+		return SNAG_PROTO_UNIX;
+	if (domain != AF_INET && domain != AF_INET6)
+		return SNAG_PROTO_OTHER;
+	switch (type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) {
+	case SOCK_STREAM:	/* MPTCP shares TCP's ports */
+		return protocol == 0 || protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP ? SNAG_PROTO_TCP
+											     : SNAG_PROTO_OTHER;
+	case SOCK_DGRAM:
+		return protocol == 0 || protocol == IPPROTO_UDP ? SNAG_PROTO_UDP : SNAG_PROTO_OTHER;
+	default:
+		return SNAG_PROTO_OTHER;
+	}
+}
+
+uint64_t identity_cookie(int fd)
+{
+	uint64_t cookie = 0;
+	socklen_t len = sizeof(cookie);
+	return sys_call(SYS_getsockopt, fd, SOL_SOCKET, SO_COOKIE, &cookie, &len) == 0 ? cookie : 0;
+}
+
+static void publish(struct sock_ref r, uint64_t cookie)
+{
+	struct session_guard g;
+	if (!cookie || !self_lock(&g))
+		return;
+	sock_publish(&session, r, cookie);
+	self_unlock(&g);
+}
+
+bool identity_holds(int fd, struct sock_ref r)
+{
+	struct sock s;
+	uint64_t cookie = identity_cookie(fd);
+	if (!cookie || !sock_get(&session, r.sock, &s))
+		return false;
+	if (s.cookie)
+		return s.cookie == cookie;
+	publish(r, cookie);
+	return true;
+}
+
+/* ---- what the kernel says of a socket ---- */
+
+static int option(int fd, int level, int name)
+{
+	int v = 0;
+	socklen_t len = sizeof(v);
+	return sys_call(SYS_getsockopt, fd, level, name, &v, &len) == 0 ? v : 0;
+}
+
+static bool address(int fd, long call, struct snag_addr *a, char *path, uint16_t *path_len)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+	if (sys_call(call, fd, &ss, &len) < 0 || len > sizeof(ss))
+		return false;
+	return addr_from_sockaddr(a, (struct sockaddr *)&ss, len, path, path_len);
+}
+
+static uint8_t state_of_tcp(unsigned tcp, bool bound)
+{
+	switch (tcp) {
+	case TCP_LISTEN:
+		return SNAG_STATE_LISTEN;
+	case TCP_SYN_SENT:
+		return SNAG_STATE_SYN_SENT;
+	case TCP_ESTABLISHED:
+	case TCP_SYN_RECV:
+		return SNAG_STATE_ESTABLISHED;
+	case TCP_CLOSE_WAIT:
+		return SNAG_STATE_CLOSE_WAIT;
+	case TCP_FIN_WAIT1:
+	case TCP_FIN_WAIT2:
+	case TCP_CLOSING:
+	case TCP_LAST_ACK:
+		return SNAG_STATE_FIN_WAIT;
+	default:
+		return bound ? SNAG_STATE_BOUND : SNAG_STATE_CLOSED;
+	}
+}
+
+static void ask_kernel(int fd, struct model_facts *f)
+{
+	struct tcp_info info = { 0 };
+	socklen_t len = sizeof(info);
+	memset(f, 0, sizeof(*f));
+	f->domain = (uint16_t)option(fd, SOL_SOCKET, SO_DOMAIN);
+	f->proto = identity_proto(f->domain, option(fd, SOL_SOCKET, SO_TYPE), option(fd, SOL_SOCKET, SO_PROTOCOL));
+	f->uid = sys_geteuid();
+	if (option(fd, SOL_SOCKET, SO_REUSEADDR))
+		f->options |= SNAG_OPTION_REUSEADDR;
+	if (option(fd, SOL_SOCKET, SO_REUSEPORT))
+		f->options |= SNAG_OPTION_REUSEPORT;
+	if (f->domain == AF_INET6 && option(fd, IPPROTO_IPV6, IPV6_V6ONLY))
+		f->options |= SNAG_OPTION_V6ONLY;
+	bool listens = option(fd, SOL_SOCKET, SO_ACCEPTCONN);
+	bool named = address(fd, SYS_getsockname, &f->local, f->path, &f->path_len);
+	bool bound = named && (f->proto == SNAG_PROTO_UNIX ? f->path_len > 0 : f->local.port != 0);
+	bool peer = address(fd, SYS_getpeername, &f->peer, NULL, NULL);
+	if (listens) {
+		f->role = SNAG_ROLE_LISTENER;
+		f->state = SNAG_STATE_LISTEN;
+	} else if (peer) {
+		f->state = SNAG_STATE_ESTABLISHED;
+	} else {
+		f->state = bound ? SNAG_STATE_BOUND : SNAG_STATE_CLOSED;
+	}
+	if (f->proto == SNAG_PROTO_TCP && sys_call(SYS_getsockopt, fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0) {
+		f->state = state_of_tcp(info.tcpi_state, bound);
+		f->backlog = listens ? (int32_t)info.tcpi_sacked : 0;	/* on a listener: its queue's limit */
+	}
+}
+
+/* ---- adoption ---- */
+
+/* Under the lock. `inherited`: at the start of a program image, where references are confirmed, not added. */
+static struct sock_ref enter(int fd, uint64_t cookie, bool inherited)
+{
+	struct sock_ref r = sock_find(&session, cookie);
+	struct model_facts f;
+	if (r.sock) {
+		if (inherited)
+			sock_confirm(&session, self->who.proc, r, fd);
+		else
+			sock_hold(&session, self->who.proc, r, fd);
+		return r;
+	}
+	r = sock_new(&session, self->who.proc, fd);
+	if (!r.sock)
+		return r;
+	sock_publish(&session, r, cookie);
+	ask_kernel(fd, &f);
+	model_adopt(engine.model, r.sock, r.serial, &f, self_now());
+	return r;
+}
+
+struct sock_ref identity_adopt(int fd)
+{
+	struct session_guard g;
+	struct sock_ref none = { 0 };
+	uint64_t cookie = (unsigned)fd < FDTAB_MAX ? identity_cookie(fd) : 0;
+	if (!cookie || !self_lock(&g))
+		return none;
+	struct sock_ref r = enter(fd, cookie, false);
+	self_unlock(&g);
+	if (r.sock)
+		self_put(fd, r);
+	return r;
+}
+
+/* ---- publication ---- */
+
+void identity_publish(int fd, struct sock_ref r)
+{
+	struct sock s;
+	if (sock_get(&session, r.sock, &s) && !s.cookie)
+		publish(r, identity_cookie(fd));
+}
+
+/* "socket:[12345]" for descriptor fd of a process (0: this one). */
+static ssize_t link_of(uint32_t pid, int fd, char *buf, size_t size)
+{
+	char path[48];
+	size_t len = 0;
+	sys_append(path, sizeof(path), &len, "/proc/");
+	if (pid)
+		sys_append_number(path, sizeof(path), &len, pid);
+	else
+		sys_append(path, sizeof(path), &len, "self");
+	sys_append(path, sizeof(path), &len, "/fd/");
+	sys_append_number(path, sizeof(path), &len, (uint64_t)fd);
+	return sys_readlink(path, buf, size);
+}
+
+static bool same_as_parents(int fd)
+{
+	char mine[64], theirs[64];
+	ssize_t n = link_of(0, fd, mine, sizeof(mine));
+	return n > 0 && link_of(self->who.pid, fd, theirs, sizeof(theirs)) == n && memcmp(mine, theirs, (size_t)n) == 0;
+}
+
+void identity_publish_all(bool borrowed)
+{
+	for (int fd = fdtab_next(0, FDTAB_MAX); fd >= 0; fd = fdtab_next(fd + 1, FDTAB_MAX))
+		if (!borrowed || same_as_parents(fd))
+			identity_publish(fd, fdtab_get(fd));
+}
+
+/* ---- a new program image ---- */
+
+static int number(const char *text)
+{
+	int n = 0;
+	if (*text < '0' || *text > '9')
+		return -1;
+	for (; *text >= '0' && *text <= '9'; text++)
+		if ((n = n * 10 + (*text - '0')) >= (int)FDTAB_MAX)
+			return -1;
+	return *text ? -1 : n;
+}
+
+struct dirent_head {	/* linux_dirent64 */
+	uint64_t inode;
+	int64_t offset;
+	uint16_t size;
+	uint8_t type;
+	char name[];
+};
+
+/* Calls back with each socket among the open descriptors. */
+static void each_socket(void (*each)(int fd, uint64_t cookie))
+{
+	_Alignas(8) char buf[2048];
+	int dir = sys_open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	if (dir < 0)
+		return;
+	for (ssize_t n; (n = sys_getdents(dir, buf, sizeof(buf))) > 0;) {
+		for (ssize_t at = 0; at < n;) {
+			struct dirent_head *d = (struct dirent_head *)(buf + at);
+			int fd = number(d->name);
+			uint64_t cookie = fd >= 0 && fd != dir ? identity_cookie(fd) : 0;
+			if (cookie)
+				each(fd, cookie);
+			at += d->size;
+		}
+	}
+	sys_close(dir);
+}
+
+static void inherit(int fd, uint64_t cookie)
+{
+	struct sock_ref r = enter(fd, cookie, true);
+	if (r.sock)
+		fdtab_put(fd, r);
+}
+
+void identity_inherit(void)
+{
+	struct session_guard g;
+	if (!self_lock(&g))
+		return;
+	sock_confirm_begin(&session, self->who.proc);
+	each_socket(inherit);
+	sock_confirm_end(&session, self->who.proc, self_closed, NULL);
+	self_unlock(&g);
+}

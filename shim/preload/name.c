@@ -1,0 +1,138 @@
+/* name.c - sockets and their local names: socket, socketpair, bind, listen, setsockopt */
+#include "hook.h"
+#include "identity.h"
+#include <base/addr.h>
+#include <base/hash.h>
+#include <base/sys.h>
+#include <netinet/in.h>
+#include <string.h>
+
+HOOK int socket(int domain, int type, int protocol)
+{
+	struct hook h;
+	if (!hook_enter(&h, SNAG_CALL_socket, -1))
+		return real.socket(domain, type, protocol);
+	h.call.domain = (uint8_t)domain;
+	h.call.proto = identity_proto(domain, type, protocol);
+	h.call.arg[0] = domain;
+	h.call.arg[1] = type;
+	h.call.arg[2] = protocol;
+	if (hook_decide(&h)) {
+		int fd = real.socket(domain, type, protocol);
+		hook_done(&h, fd);
+		if (fd >= 0)
+			hook_made(&h, fd);
+	}
+	return (int)hook_leave(&h);
+}
+
+HOOK_ALIAS(__socket, socket);
+
+/* The second end has no event of its own; the model hears of it all the same. */
+static void adopt_second(struct hook *h, int fd)
+{
+	struct model_facts f = {
+		.proto = h->call.proto,
+		.domain = h->call.domain,
+		.state = SNAG_STATE_ESTABLISHED,
+		.uid = h->call.who.uid,
+	};
+	struct sock_ref r = sock_new(&session, h->call.who.proc, fd);
+	self_put(fd, r);
+	if (r.sock)
+		model_adopt(engine.model, r.sock, r.serial, &f, h->out.end_ns);
+}
+
+HOOK int socketpair(int domain, int type, int protocol, int sv[2])
+{
+	struct hook h;
+	if (!hook_enter(&h, SNAG_CALL_socketpair, -1))
+		return real.socketpair(domain, type, protocol, sv);
+	h.call.domain = (uint8_t)domain;
+	h.call.proto = identity_proto(domain, type, protocol);
+	h.call.arg[0] = domain;
+	h.call.arg[1] = type;
+	h.call.arg[2] = protocol;
+	if (hook_decide(&h)) {
+		hook_done(&h, real.socketpair(domain, type, protocol, sv));
+		if (h.out.ret == 0) {
+			hook_made(&h, sv[0]);
+			adopt_second(&h, sv[1]);
+		}
+	}
+	return (int)hook_leave(&h);
+}
+
+/* Where the kernel chose: the address that the socket really has. */
+static void learn_local(struct hook *h)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+	if (sys_call(SYS_getsockname, h->call.fd, &ss, &len) == 0 && len <= sizeof(ss))
+		addr_from_sockaddr(&h->out.local, (struct sockaddr *)&ss, len, NULL, NULL);
+}
+
+HOOK int bind(int fd, const struct sockaddr *sa, socklen_t len)
+{
+	struct hook h;
+	if (!hook_enter(&h, SNAG_CALL_bind, fd))
+		return real.bind(fd, sa, len);
+	hook_addr(&h, sa, len);
+	h.call.who.uid = sys_geteuid();
+	if (hook_decide(&h)) {
+		hook_done(&h, real.bind(fd, sa, len));
+		if (h.out.ret == 0 && h.call.addr.port == 0 && h.call.path_len == 0)
+			learn_local(&h);
+	}
+	return (int)hook_leave(&h);
+}
+
+HOOK int listen(int fd, int backlog)
+{
+	struct hook h;
+	if (!hook_enter(&h, SNAG_CALL_listen, fd))
+		return real.listen(fd, backlog);
+	h.call.arg[0] = backlog;
+	h.call.who.uid = sys_geteuid();
+	if (hook_decide(&h)) {
+		bool changed = h.plan.action == SNAG_ACTION_backlog && !h.plan.dry;
+		hook_done(&h, real.listen(fd, changed ? h.plan.backlog : backlog));
+		if (h.out.ret == 0)
+			learn_local(&h);	/* a socket without a name gets one here */
+	}
+	return (int)hook_leave(&h);
+}
+
+/* The options that the model depends on. */
+static bool is_modelled(int level, int name)
+{
+	return (level == SOL_SOCKET && (name == SO_REUSEADDR || name == SO_REUSEPORT || name == SO_BINDTODEVICE)) ||
+	       (level == IPPROTO_IPV6 && name == IPV6_V6ONLY);
+}
+
+static int option_value(int level, int name, const void *value, socklen_t len)
+{
+	int v = 0;
+	if (!hook_readable(value))
+		return 0;
+	if (level == SOL_SOCKET && name == SO_BINDTODEVICE) {	/* a name; the model compares hashes of them */
+		size_t n = strnlen(value, len);
+		return n ? (int)hash_bytes(value, n) : 0;
+	}
+	if (len >= sizeof(v))
+		memcpy(&v, value, sizeof(v));
+	return v;
+}
+
+HOOK int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
+{
+	struct hook h;
+	if (!hook_enter(&h, SNAG_CALL_setsockopt, fd) || (!h.timed && !is_modelled(level, name)))
+		return real.setsockopt(fd, level, name, value, len);
+	h.call.arg[0] = level;
+	h.call.arg[1] = name;
+	h.call.arg[2] = option_value(level, name, value, len);
+	if (hook_decide(&h))
+		hook_done(&h, real.setsockopt(fd, level, name, value, len));
+	return (int)hook_leave(&h);
+}

@@ -1,0 +1,143 @@
+/* pass.c - descriptors passed over unix sockets: sendmsg, sendmmsg, recvmsg, recvmmsg
+ *
+ * A socket on its way is held by the session as in flight, so that it does not seem closed when its sender closes it.
+ * Only control messages are looked at; no rule concerns these calls. */
+#include "hook.h"
+#include "identity.h"
+#include <errno.h>
+#include <session/lock.h>
+#include <string.h>
+
+/* Calls back with each descriptor in the message's SCM_RIGHTS; reads no further than msg_controllen says. */
+typedef void each_fd(int fd, bool peeked);
+
+static void each_passed(const struct msghdr *m, each_fd *each, bool peeked)
+{
+	const char *at = m->msg_control;
+	size_t left = hook_readable(at) ? m->msg_controllen : 0;
+	while (left >= sizeof(struct cmsghdr)) {
+		const struct cmsghdr *c = (const struct cmsghdr *)at;
+		size_t len = c->cmsg_len, step = CMSG_ALIGN(len);
+		if (len < sizeof(*c) || len > left)
+			return;
+		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS) {
+			for (size_t i = CMSG_LEN(0); i + sizeof(int) <= len; i += sizeof(int)) {
+				int fd;
+				memcpy(&fd, at + i, sizeof(fd));
+				each(fd, peeked);
+			}
+		}
+		if (step > left)
+			return;
+		at += step;
+		left -= step;
+	}
+}
+
+/* ---- sending ---- */
+
+static void hold_one(int fd, bool peeked)
+{
+	struct session_guard g;
+	struct sock_ref r = fdtab_get(fd);
+	(void)peeked;
+	if (!r.sock)
+		return;
+	identity_publish(fd, r);
+	if (!self_lock(&g))
+		return;
+	sock_hold(&session, SOCK_IN_FLIGHT, r, fd);
+	self_unlock(&g);
+}
+
+static void release(struct sock_ref r)
+{
+	struct session_guard g;
+	if (!self_lock(&g))
+		return;
+	bool last = sock_drop(&session, SOCK_IN_FLIGHT, r, true);
+	self_unlock(&g);
+	if (last)
+		self_forget(r);
+}
+
+static void release_one(int fd, bool peeked)
+{
+	struct sock_ref r = fdtab_get(fd);
+	(void)peeked;
+	if (r.sock)
+		release(r);
+}
+
+static bool looks(const struct msghdr *m)
+{
+	return hook_readable(m) && m->msg_controllen && self_active() && !self_borrowed();
+}
+
+HOOK ssize_t sendmsg(int fd, const struct msghdr *m, int flags)
+{
+	int saved = errno;
+	if (likely(!hook_readable(m) || !m->msg_controllen) || !looks(m))
+		return real.sendmsg(fd, m, flags);
+	each_passed(m, hold_one, false);
+	errno = saved;
+	ssize_t n = real.sendmsg(fd, m, flags);
+	if (n < 0)
+		each_passed(m, release_one, false);
+	return n;
+}
+
+HOOK int sendmmsg(int fd, struct mmsghdr *m, unsigned n, int flags)
+{
+	bool any = false;
+	for (unsigned i = 0; hook_readable(m) && i < n && !any; i++)
+		any = looks(&m[i].msg_hdr);
+	if (likely(!any))
+		return real.sendmmsg(fd, m, n, flags);
+	for (unsigned i = 0; i < n; i++)
+		each_passed(&m[i].msg_hdr, hold_one, false);
+	int sent = real.sendmmsg(fd, m, n, flags);
+	for (unsigned i = sent < 0 ? 0 : (unsigned)sent; i < n; i++)
+		each_passed(&m[i].msg_hdr, release_one, false);
+	return sent;
+}
+
+HOOK_ALIAS(__sendmmsg, sendmmsg);
+
+/* ---- receiving ---- */
+
+/* A descriptor has arrived. A peeked one is a copy: the message is still on its way. */
+static void arrive(int fd, bool peeked)
+{
+	struct sock_ref known = fdtab_take(fd);	/* the number was closed unseen */
+	if (known.sock && sock_is(&session, known))
+		self_drop(known, false);
+	struct sock_ref r = identity_adopt(fd);
+	if (r.sock && !peeked)
+		release(r);
+}
+
+static void receive(const struct msghdr *m, int flags)
+{
+	int saved = errno;
+	if (looks(m))
+		each_passed(m, arrive, (flags & MSG_PEEK) != 0);
+	errno = saved;
+}
+
+HOOK ssize_t recvmsg(int fd, struct msghdr *m, int flags)
+{
+	ssize_t n = real.recvmsg(fd, m, flags);
+	if (n >= 0 && unlikely(m->msg_controllen))
+		receive(m, flags);
+	return n;
+}
+
+HOOK int recvmmsg(int fd, struct mmsghdr *m, unsigned n, int flags, struct timespec *timeout)
+{
+	int got = real.recvmmsg(fd, m, n, flags, timeout);
+	for (int i = 0; i < got; i++)
+		if (unlikely(m[i].msg_hdr.msg_controllen))
+			receive(&m[i].msg_hdr, flags);
+	return got;
+}
