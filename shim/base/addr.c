@@ -76,7 +76,8 @@ socklen_t addr_to_sockaddr(const struct snag_addr *a, struct sockaddr_storage *s
 		return sizeof(in);
 	}
 	if (a->family == AF_INET6) {
-		struct sockaddr_in6 in = {.sin6_family = AF_INET6, .sin6_port = htons(a->port), .sin6_scope_id = a->scope};
+		struct sockaddr_in6 in = {.sin6_family = AF_INET6, .sin6_port = htons(a->port)};
+		in.sin6_scope_id = a->scope;
 		memcpy(&in.sin6_addr, a->ip, 16);
 		memcpy(ss, &in, sizeof(in));
 		return sizeof(in);

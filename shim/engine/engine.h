@@ -35,7 +35,8 @@ struct engine {
 /* Enum snag_fact bits that the front end must fill in before decide: those that rules on this call ask for. */
 unsigned engine_facts(const struct engine *e, unsigned call);
 
-/* Can any rule in force concern this call? False: with no trace wanted and no port changed, decide need not be called. */
+/* Can any rule in force concern this call? False: with no trace wanted and no port changed, decide need not be
+ * called. */
 bool engine_wants(const struct engine *e, unsigned call);
 
 /* With `dry` the plan names the rules that would have fired and carries nothing out. */

@@ -122,8 +122,8 @@ static void learn_accept(struct model *m, struct model_sock *r, const struct sna
 		traffic_enter(m, n);
 }
 
-static void learn_connect(struct model *m, struct model_sock *r, const struct snag_call *c, const struct snag_outcome *o,
-			  uint64_t now_ns)
+static void learn_connect(struct model *m, struct model_sock *r, const struct snag_call *c,
+			  const struct snag_outcome *o, uint64_t now_ns)
 {
 	bool begins = r->state == SNAG_STATE_CLOSED || r->state == SNAG_STATE_BOUND || r->state == SNAG_STATE_SYN_SENT;
 
@@ -151,8 +151,8 @@ static void learn_connect(struct model *m, struct model_sock *r, const struct sn
 	}
 }
 
-static void learn_shutdown(struct model *m, struct model_sock *r, const struct snag_call *c, const struct snag_outcome *o,
-			   uint64_t now_ns)
+static void learn_shutdown(struct model *m, struct model_sock *r, const struct snag_call *c,
+			   const struct snag_outcome *o, uint64_t now_ns)
 {
 	(void)m;
 	if (o->real_err || r->proto != SNAG_PROTO_TCP)
@@ -225,7 +225,8 @@ uint8_t model_state_of(uint8_t tcp_state, const struct model_sock *r)
 	};
 
 	if (tcp_state == TCP_CLOSE)
-		return r->state == SNAG_STATE_BOUND || (r->flags & MODEL_EXPLICIT) ? SNAG_STATE_BOUND : SNAG_STATE_CLOSED;
+		return r->state == SNAG_STATE_BOUND || (r->flags & MODEL_EXPLICIT) ? SNAG_STATE_BOUND
+										   : SNAG_STATE_CLOSED;
 	return tcp_state < sizeof(states) && states[tcp_state] ? states[tcp_state] : r->state;
 }
 

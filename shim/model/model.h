@@ -80,8 +80,9 @@ struct model {
 	struct model_sock sock[SNAG_SOCKS];	/* last: its file space is allocated as it grows */
 };
 
-/* A prediction of what the real kernel answers. Where it is withheld, err, why and holder are no more than the answer to
- * give if the kernel should refuse so. A call that the model has no view of is withheld with SNAG_UNSURE_NONE. */
+/* A prediction of what the real kernel answers. Where it is withheld, err, why and holder are no more than the
+ * answer to give if the kernel should refuse so. A call that the model has no view of is withheld with
+ * SNAG_UNSURE_NONE. */
 struct model_verdict {
 	int err;		/* 0 or a positive errno */
 	uint8_t sure;		/* enum snag_sure */
@@ -115,8 +116,8 @@ void model_adopt(struct model *m, uint32_t sock, uint32_t serial, const struct m
 /* The last reference is gone. Under the lock where on_port is set; harmless when repeated. */
 void model_forget(struct model *m, uint32_t sock, uint64_t now_ns);
 
-/* Who is in the way of `addr`, were it bound now by `sock`? For `why` when the kernel refused; under the lock. 0: nobody
- * that the model knows. */
+/* Who is in the way of `addr`, were it bound now by `sock`? For `why` when the kernel refused; under the lock. 0:
+ * nobody that the model knows. */
 uint32_t model_holder(const struct model *m, uint32_t sock, const struct snag_addr *addr, uint8_t proto);
 /* A checked copy; false: nothing known. */
 bool model_get(const struct model *m, uint32_t sock, struct model_sock *out);

@@ -1,7 +1,7 @@
 /* port.c - the chains of the port table.
  *
- * A chain runs from the newest to the oldest, as the kernel's own, since for UDP the order decides. A record says itself
- * in which chain it is, so a walk that strays into another one notices and stops. */
+ * A chain runs from the newest to the oldest, as the kernel's own, since for UDP the order decides. A record says
+ * itself in which chain it is, so a walk that strays into another one notices and stops. */
 #include "port.h"
 #include "record.h"
 

@@ -78,7 +78,7 @@ static void predict_conflict(const struct model *m, const struct model_sock *r, 
 		withhold(v, SNAG_UNSURE_MACHINE);
 }
 
-/* The order of the checks: inet_bind_sk() and __inet_bind() (net/ipv4/af_inet.c), __inet6_bind() (net/ipv6/af_inet6.c). */
+/* The order of the checks: __inet_bind() (net/ipv4/af_inet.c), __inet6_bind() (net/ipv6/af_inet6.c). */
 static void predict_bind_inet(const struct model *m, const struct model_sock *r, const struct snag_call *c,
 			      uint64_t now_ns, struct model_verdict *v)
 {
@@ -143,8 +143,8 @@ static void predict_bind(const struct model *m, const struct model_sock *r, cons
 /* ---- the others ---- */
 
 /* inet_listen() (net/ipv4/af_inet.c), then inet_csk_listen_start() asks for the port once more. */
-static void predict_listen(const struct model *m, const struct model_sock *r, const struct snag_call *c, uint64_t now_ns,
-			   struct model_verdict *v)
+static void predict_listen(const struct model *m, const struct model_sock *r, const struct snag_call *c,
+			   uint64_t now_ns, struct model_verdict *v)
 {
 	struct bind_claim self = port_claim(r);
 	uint32_t chain = port_chain(r->proto, &r->local);
@@ -178,8 +178,8 @@ static void predict_listen(const struct model *m, const struct model_sock *r, co
 	}
 }
 
-static void predict_accept(const struct model *m, const struct model_sock *r, const struct snag_call *c, uint64_t now_ns,
-			   struct model_verdict *v)
+static void predict_accept(const struct model *m, const struct model_sock *r, const struct snag_call *c,
+			   uint64_t now_ns, struct model_verdict *v)
 {
 	(void)m, (void)c, (void)now_ns;
 	if (is_datagram(r))

@@ -19,23 +19,33 @@ static const uint16_t key_facts[RULE_KEYS] = {
 /* Their local address stands in the call, or the model knows it as well as the kernel. */
 static bool knows_local(unsigned call)
 {
-	return call == SNAG_CALL_bind || call == SNAG_CALL_listen || call == SNAG_CALL_accept || call == SNAG_CALL_accept4;
+	return call == SNAG_CALL_bind || call == SNAG_CALL_listen || call == SNAG_CALL_accept ||
+	       call == SNAG_CALL_accept4;
 }
 
-static uint16_t rule_facts(const struct rules *r, const struct rule *rule, unsigned call)
+static unsigned rule_facts(const struct rules *r, const struct rule *rule, unsigned call)
 {
-	uint16_t facts = 0;
+	unsigned facts = 0;
 
 	for (uint32_t i = 0; i < rule->n_matches; i++)
 		facts |= key_facts[rules_match(r, rule->first_match + i)->key];
 	if (knows_local(call))
-		facts &= (uint16_t)~SNAG_FACT_LOCAL;
+		facts &= ~(unsigned)SNAG_FACT_LOCAL;
 	/* EINTR on accept fits a blocking socket only: on another one no correct program would call again by itself */
 	for (uint32_t i = 0; i < rule->n_steps; i++)
 		if (call_has(call, SNAG_TRAIT_NEW) && call_has(call, SNAG_TRAIT_BLOCK) &&
 		    rules_step(r, rule->first_step + i)->err == EINTR)
 			facts |= SNAG_FACT_BLOCKING;
 	return facts;
+}
+
+static uint16_t call_facts(const struct rules *r, unsigned call)
+{
+	unsigned facts = 0;
+
+	for (uint32_t i = 0; i < r->call[call].n; i++)
+		facts |= rule_facts(r, rules_rule(r, rules_by_call(r, call, i)), call);
+	return (uint16_t)facts;
 }
 
 /* Which TIME_WAIT there is shows when connections are closed: whoever asks for it makes the closing calls tell. */
@@ -72,6 +82,20 @@ static bool collect(const struct rules *r, unsigned call, unsigned key, struct r
 	return true;
 }
 
+/* The set of a call whose rules all name a port by the same key; false: they do not. */
+static bool make_set(const struct rules *r, unsigned call, struct rules_ports *set)
+{
+	for (unsigned peer = 0; peer < 2; peer++) {
+		unsigned key = peer ? RULE_KEY_PEER_PORT : RULE_KEY_LOCAL_PORT;
+		if (!collect(r, call, key, NULL))
+			continue;
+		memset(set, 0, sizeof(*set));
+		set->peer = peer;
+		return collect(r, call, key, set);
+	}
+	return false;
+}
+
 uint32_t rules_index(struct rules *image, size_t room)
 {
 	uint32_t offset = (image->size + 7) & ~7u;
@@ -81,23 +105,15 @@ uint32_t rules_index(struct rules *image, size_t room)
 	image->ports.offset = offset;
 	image->ports.n = 0;
 	for (unsigned call = 0; call < SNAG_CALLS; call++) {
-		for (uint32_t i = 0; i < image->call[call].n; i++)
-			image->call[call].facts |= rule_facts(image, rules_rule(image, rules_by_call(image, call, i)), call);
+		image->call[call].facts |= call_facts(image, call);
 		if (time_wait && !strcmp(call_row(call)->group, "close"))
 			image->call[call].facts |= SNAG_FACT_TCP_STATE;
 		image->call[call].ports = 0;
-		for (unsigned peer = 0; peer < 2; peer++) {
-			unsigned key = peer ? RULE_KEY_PEER_PORT : RULE_KEY_LOCAL_PORT;
-			struct rules_ports *set = sets + image->ports.n;
-			if (image->call[call].ports || image->call[call].n < WORTH_A_SET ||
-			    image->ports.n == RULES_PORTS_MAX || (size_t)((char *)(set + 1) - (char *)image) > room ||
-			    !collect(image, call, key, NULL))
-				continue;
-			memset(set, 0, sizeof(*set));
-			set->peer = peer;
-			collect(image, call, key, set);
+		if (image->call[call].n < WORTH_A_SET || image->ports.n == RULES_PORTS_MAX ||
+		    (size_t)((char *)(sets + image->ports.n + 1) - (char *)image) > room)
+			continue;
+		if (make_set(image, call, sets + image->ports.n))
 			image->call[call].ports = (uint16_t)++image->ports.n;
-		}
 	}
 	if (image->ports.n)
 		image->size = offset + (uint32_t)(image->ports.n * sizeof(*sets));

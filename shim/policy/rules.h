@@ -108,9 +108,10 @@ struct rule {
 /* Is this an image that readers may trust? NULL, or in words what is wrong with it. */
 const char *rules_check(const void *image, size_t size);
 
-/* The last step of making an image, when all else stands in it: fills in call[].facts, and port sets behind the image
- * where many rules of a call each name a port. `room` is what the buffer holds: RULES_INDEX_ROOM more than image->size is
- * always enough, with less there are fewer sets. Returns the image's new size. An image without it is valid, but slower. */
+/* The last step of making an image, when all else stands in it: fills in call[].facts, and port sets behind the
+ * image where many rules of a call each name a port. `room` is what the buffer holds: RULES_INDEX_ROOM more than
+ * image->size is always enough, with less there are fewer sets. Returns the image's new size. An image without it
+ * is valid, but slower. */
 #define RULES_PORTS_MAX 16
 #define RULES_INDEX_ROOM (RULES_PORTS_MAX * sizeof(struct rules_ports) + 8)
 uint32_t rules_index(struct rules *image, size_t room);

@@ -1,9 +1,9 @@
 /* trigger.c - the `when` of a rule.
  *
- * Who counts by whom: count_per rule by the rule's totals; the others by a counter of (rule, owner). Draws have a counter
- * of (rule, process, socket) of their own, so that what one process does moves no draw of another one. Counters live in
- * an open hash table that is never swept: an entry is claimed by compare-and-swap, and the longest unused of a short
- * probe is given up when there is no free one. */
+ * Who counts by whom: count_per rule by the rule's totals; the others by a counter of (rule, owner). Draws have a
+ * counter of (rule, process, socket) of their own, so that what one process does moves no draw of another one.
+ * Counters live in an open hash table that is never swept: an entry is claimed by compare-and-swap, and the longest
+ * unused of a short probe is given up when there is no free one. */
 #include "trigger.h"
 
 #include <base/base.h>
