@@ -19,7 +19,7 @@ void sock_confirm_begin(struct session *s, uint32_t proc)
 
 	for (uint32_t i = 0; i < ready; i++) {
 		if (private_of(&t->sock[i], proc))
-			shared_or(&t->sock[i].flags, SOCK_UNCONFIRMED);
+			shared_store(&t->sock[i].flags, SOCK_DOUBTED);
 		if (t->hold[i].sock && t->hold[i].proc == proc)
 			shared_store(&t->hold[i].fds, 0);
 	}
@@ -32,9 +32,9 @@ void sock_confirm(struct session *s, uint32_t proc, struct sock_ref r, int fd)
 
 	if (!sock_is(s, r))
 		return;
-	if (private_of(k, proc) && (load_acquire(&k->flags) & SOCK_UNCONFIRMED)) {
+	if (private_of(k, proc) && !(load_acquire(&k->flags) & SOCK_CONFIRMED)) {
 		shared_store(&k->fd, fd);
-		shared_store(&k->flags, load_acquire(&k->flags) & ~(uint32_t)SOCK_UNCONFIRMED);
+		shared_store(&k->flags, SOCK_CONFIRMED);
 		return;
 	}
 	h = private_of(k, proc) ? NULL : hold_find(s, r.sock, proc);
@@ -52,7 +52,7 @@ void sock_confirm_end(struct session *s, uint32_t proc, proc_closed_fn *closed, 
 		struct sock *k = &t->sock[i];
 		struct sock_ref r = {i + 1, word_serial(load_acquire(&k->word))};
 
-		if (!private_of(k, proc) || !(load_acquire(&k->flags) & SOCK_UNCONFIRMED) ||
+		if (!private_of(k, proc) || !(load_acquire(&k->flags) & SOCK_DOUBTED) ||
 		    !sock_drop(s, proc, r, true))
 			continue;
 		if (closed)

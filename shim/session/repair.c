@@ -58,7 +58,8 @@ static void repair_chains(struct session *s, uint32_t ready)
 	}
 }
 
-/* Shared sockets that nobody refers to; private ones of nobody. One that is closing under a living owner is left to it. */
+/* Shared sockets that nobody refers to, private ones of nobody, words that mean nothing. One that is closing under a
+ * living owner is left to it. */
 static unsigned repair_socks(struct session *s, uint32_t ready)
 {
 	unsigned mended = 0;
@@ -66,9 +67,12 @@ static unsigned repair_socks(struct session *s, uint32_t ready)
 	for (uint32_t i = 0; i < ready; i++) {
 		struct sock *k = &s->tables->sock[i];
 		uint64_t word = load_acquire(&k->word);
-		bool lost = word_state(word) == SOCK_SHARED ? load_acquire(&k->holds) == 0
-							    : word && !proc_known(s, word_owner(word));
+		bool lost = word && !proc_known(s, word_owner(word));
 
+		if (word_state(word) == SOCK_SHARED)
+			lost = load_acquire(&k->holds) == 0;
+		if (word_state(word) > SOCK_CLOSING)
+			lost = true;
 		if (lost && shared_cas(&k->word, &word, 0))
 			mended++;
 	}

@@ -20,7 +20,10 @@ enum sock_state {
 	SOCK_CLOSING,		/* nobody has it any more; the owner frees it when the model has forgotten it */
 };
 
-enum sock_flag { SOCK_UNCONFIRMED = 1 << 0 };	/* private: between sock_confirm_begin and sock_confirm */
+enum sock_flag {		/* of private ones, from sock_confirm_begin on */
+	SOCK_DOUBTED = 1 << 0,
+	SOCK_CONFIRMED = 1 << 1,
+};
 
 struct sock {
 	uint64_t word;		/* serial << 32 | owner slot + 1 << 8 | enum sock_state */
@@ -70,8 +73,9 @@ int sock_hold(struct session *s, uint32_t proc, struct sock_ref r, int fd);
 void sock_publish(struct session *s, struct sock_ref r, uint64_t cookie);
 struct sock_ref sock_find(const struct session *s, uint64_t cookie);
 
-/* Under the lock, after exec or at joining: drop every reference of `proc` that `open` (descriptors found, by socket)
- * does not confirm. The caller tells each found socket first by sock_confirm. */
+/* Under the lock from begin to end, after exec or fork or at joining: drops every reference of `proc` that is not
+ * confirmed. sock_confirm is told of each descriptor found: one for a socket that others hold adds a reference; one for
+ * a socket just made by sock_new confirms it. */
 void sock_confirm_begin(struct session *s, uint32_t proc);
 void sock_confirm(struct session *s, uint32_t proc, struct sock_ref r, int fd);
 void sock_confirm_end(struct session *s, uint32_t proc, proc_closed_fn *closed, void *arg);
