@@ -1,0 +1,66 @@
+/* policy.h - a policy that was read, with its names resolved: what the checks look at and the image is made of. */
+#ifndef COMPILE_POLICY_H
+#define COMPILE_POLICY_H
+
+#include "diag.h"
+#include "field.h"
+
+#include <policy/rules.h>
+
+/* A match key of the image with its values. */
+struct predicate {
+	unsigned key;			/* enum rule_key */
+	unsigned n;
+	const struct value *values;
+	const struct node *node;	/* where it was written */
+};
+
+#define PREDICATES_MAX 24
+
+struct policy_step {
+	const struct object *what;	/* table_do */
+	uint64_t times;			/* 0: without end */
+};
+
+struct policy_rule {
+	const struct object *object;	/* table_rule */
+	const char *name;
+	bool covers_all;		/* no call named, or `*` */
+	uint64_t calls[SNAG_CALL_WORDS];
+	struct policy_step *steps;
+	unsigned n_steps;
+	struct predicate match[PREDICATES_MAX];
+	unsigned n_match;
+};
+
+struct policy {
+	struct diags *diags;
+	struct object *top;		/* table_policy */
+	struct policy_rule *rules;
+	unsigned n_rules;
+	uint32_t mode;			/* enum snag_mode: what holds */
+};
+
+/* Names the rules, resolves endpoints, checks what one table can't see. Errors are said; go on only without. */
+void policy_resolve(struct policy *p, struct diags *d, struct object *top);
+
+/* fit.c: which calls a rule covers, and whether each action and errno is possible there. */
+void fit_rule(struct diags *d, struct policy_rule *r);
+/* predicate.c: `match` with its endpoints to predicates. Wants the calls known. */
+void predicate_resolve(struct policy *p, struct policy_rule *r);
+/* warn.c: rules that can never match or fire, and what is not as it seems. */
+void warn_policy(struct policy *p);
+
+static inline bool policy_covers(const struct policy_rule *r, unsigned call)
+{
+	return r->calls[call / 64] >> (call % 64) & 1;
+}
+static inline const struct predicate *policy_match(const struct policy_rule *r, unsigned key)
+{
+	for (unsigned i = 0; i < r->n_match; i++)
+		if (r->match[i].key == key)
+			return &r->match[i];
+	return NULL;
+}
+
+#endif
