@@ -86,7 +86,7 @@ bool hook_enter_from(struct hook *h, unsigned id, int fd, const void *caller)
 	h->locked = false;
 	describe(h, id, fd);
 	h->locked |= (kinds[id] & LOCKS) != 0;
-	h->traced = self_tracing();
+	h->traced = session_tracing(&session);
 	h->timed = h->traced || h->locked || engine_wants(&engine, id);
 	memset(&h->plan, 0, sizeof(h->plan));
 	memset(&h->out, 0, sizeof(h->out));
@@ -113,7 +113,7 @@ static bool ask_engine(struct hook *h)
 		facts_fill(&h->call, facts, h->caller);
 	h->call.start_ns = self_now();
 	if (h->locked && !self_lock(&g)) {
-		h->silent = true;	/* goes unrecorded; self_lock has counted it */
+		h->silent = true;	/* goes unrecorded, and is counted */
 		return false;
 	}
 	engine_decide(&engine, &h->call, &h->plan);
@@ -146,7 +146,7 @@ static void send_signal(struct hook *h)
 	union snag_event ev;
 	memset(&ev, 0, sizeof(ev));
 	ev.call = (struct snag_event_call){
-		.head = { .kind = SNAG_EVENT_RULE, .proc = (uint16_t)h->call.who.proc },
+		.head = { .kind = SNAG_EVENT_RULE, .proc = (uint16_t)h->call.who.proc, .pid = h->call.who.pid },
 		.t_ns = self_now(),
 		.tid = h->call.who.tid,
 		.fd = h->call.fd,

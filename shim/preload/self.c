@@ -33,10 +33,8 @@ static bool sock_lives(void *arg, uint32_t sock, uint32_t serial)
 bool self_lock(struct session_guard *g)
 {
 	int r = session_lock(&session, g, self->who.proc);
-	if (r < 0) {
-		self_lost();
+	if (r < 0)
 		return false;
-	}
 	if (r > 0) {
 		session_repair(&session);
 		model_check(engine.model, sock_lives, NULL);
@@ -62,11 +60,6 @@ uint64_t self_now(void)
 	return session_now(&session);
 }
 
-bool self_tracing(void)
-{
-	return (load_relaxed(&session.header->flags) & SNAG_SESSION_TRACING) != 0;
-}
-
 void self_event(union snag_event *ev, unsigned n)
 {
 	if (n)
@@ -76,12 +69,13 @@ void self_event(union snag_event *ev, unsigned n)
 static void process_event(enum snag_process_what what, const struct proc *p)
 {
 	union snag_event ev[2];
-	if (!self_tracing())
+	if (!session_tracing(&session))
 		return;
 	memset(ev, 0, sizeof(ev));
 	struct snag_event_process *e = &ev[0].process;
 	e->head.kind = SNAG_EVENT_PROCESS;
 	e->head.proc = (uint16_t)self->who.proc;
+	e->head.pid = self->who.pid;
 	e->t_ns = self_now();
 	e->ppid = sys_getppid();
 	e->what = (uint8_t)what;
@@ -90,6 +84,7 @@ static void process_event(enum snag_process_what what, const struct proc *p)
 	struct snag_event_text *t = &ev[1].text;
 	t->head.kind = SNAG_EXTRA_TEXT;
 	t->head.proc = (uint16_t)self->who.proc;
+	t->head.pid = self->who.pid;
 	t->what = SNAG_TEXT_EXE;
 	t->len = (uint8_t)strnlen(p->exe, sizeof(p->exe));
 	memcpy(t->text, p->exe, t->len);
@@ -252,13 +247,7 @@ void self_forget(struct sock_ref r)
 
 bool self_drop(struct sock_ref r, bool keep)
 {
-	struct session_guard g;
-	bool shared = sock_shared(&session, r);
-	if (shared && !self_lock(&g))
-		return false;
 	bool last = sock_drop(&session, self->who.proc, r, true);
-	if (shared)
-		self_unlock(&g);
 	if (last && !keep)
 		self_forget(r);
 	return last;

@@ -74,12 +74,10 @@ void self_lost(void);
 
 /* Session time, 0 where there is none yet. */
 uint64_t self_now(void);
-bool self_tracing(void);
 /* Write one event of n records. */
 void self_event(union snag_event *ev, unsigned n);
 
-/* The reference of this process to r at some descriptor is gone; the model forgets the socket with its last one. Takes
- * the lock where others may look. True: it was the last. Called with `keep` set, the socket's slot stays until
+/* The reference of this process to r at some descriptor is gone; the model forgets the socket with its last one. True: it was the last. Called with `keep` set, the socket's slot stays until
  * self_forget, so that the closing call's event can still speak of it. */
 bool self_drop(struct sock_ref r, bool keep);
 void self_forget(struct sock_ref r);
