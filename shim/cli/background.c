@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#define YOUNG_NS (2 * NSEC_PER_SEC)
+
 static int by_number(const void *a, const void *b)
 {
 	return *(const int *)a - *(const int *)b;
@@ -47,14 +49,20 @@ void keeper_detach(struct keeper *k)
 	store_release(&k->session.header->keeper_pid, (uint32_t)getpid());
 }
 
+/* Nobody has joined yet, but a program that was just started, or is slow to get here, will. */
+static bool somebody_comes(const struct keeper *k, uint32_t starter)
+{
+	return load_acquire(&k->session.header->next_proc) == 0 &&
+	       (session_now(&k->session) < YOUNG_NS || procs_pid_runs(starter));
+}
+
 void keeper_run(struct keeper *k, uint32_t starter)
 {
 	for (;;) {
 		bool more = keeper_step(k);
-		bool expected = starter && !k->procs.seen && procs_pid_runs(starter);
 		/* Asked for by a signal, or nobody is seen alive: then it is counted exactly. */
 		bool ask = signals_term() || !procs_any(&k->procs);
-		if (!expected && ask && keeper_reap(k) == 0 && keeper_end(k))
+		if (ask && !somebody_comes(k, starter) && keeper_reap(k) == 0 && keeper_end(k))
 			return;
 		if (!more)
 			keeper_wait(k);

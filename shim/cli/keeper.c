@@ -25,6 +25,7 @@
 #define BUSY_MS 5
 #define IDLE_MS 100
 #define SCAN_NS (50 * NSEC_PER_MSEC)
+#define ALERT_NS (50 * NSEC_PER_MSEC)
 #define REAP_NS NSEC_PER_SEC
 #define STEP_EVENTS 65536	/* looked at in one step, so that other duties are not forgotten in a storm */
 
@@ -92,13 +93,22 @@ static void put_lost(struct keeper *k, const char *what, uint64_t count)
 	put(k, &r);
 }
 
+/* A process says its end, or wants its last event written, right before it leaves its slot. */
+static void be_alert(struct keeper *k)
+{
+	k->alert_ns = session_now(&k->session) + ALERT_NS;
+}
+
 static void put_event(struct keeper *k, const union snag_event *ev, unsigned n)
 {
 	struct record r, end;
 	struct procs_row replaced = { 0 };
 
-	if (ev->head.kind == SNAG_EVENT_PROCESS)
+	if (ev->head.kind == SNAG_EVENT_PROCESS) {
 		procs_note(&k->procs, &ev->process, &replaced);
+		if (ev->process.what == SNAG_PROCESS_END)
+			be_alert(k);
+	}
 	if (replaced.pid) {
 		event_end_record(&replaced, session_now(&k->session), &end);
 		put(k, &end);
@@ -145,7 +155,11 @@ static void tell_lost(struct keeper *k)
 
 static bool look(struct keeper *k, unsigned *events)
 {
-	k->woken = load_acquire(&k->session.header->keeper_wake);
+	uint32_t woken = load_acquire(&k->session.header->keeper_wake);
+
+	if (woken != k->woken)
+		be_alert(k);
+	k->woken = woken;
 	bool empty = drain_some(k, events);
 	tell_lost(k);
 	sink_flush(&k->sink);
@@ -205,14 +219,15 @@ bool keeper_step(struct keeper *k)
 	unsigned events;
 	bool empty = look(k, &events);
 	uint64_t now = session_now(&k->session);
+	bool alert = now < k->alert_ns;
 
 	if (!k->ring_whole)
 		k->ring_whole = session_grow_ring(&k->session) != 0;	/* 1: whole; an error: it stays as it is */
 	if (procs_died(&k->procs) || now - k->reaped_ns >= REAP_NS)
 		keeper_reap(k);
-	else if (empty && now - k->scanned_ns >= SCAN_NS)
+	else if (empty && (alert || now - k->scanned_ns >= SCAN_NS))
 		scan(k);
-	if (events)
+	if (events || alert)
 		k->idle_ms = BUSY_MS;
 	else if (k->idle_ms < IDLE_MS)
 		k->idle_ms *= 2;

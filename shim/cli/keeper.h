@@ -29,6 +29,7 @@ struct keeper {
 	uint32_t woken;			/* keeper_wake before the last look at the ring */
 	unsigned idle_ms;		/* how long the next wait is at most */
 	uint64_t reaped_ns, scanned_ns;
+	uint64_t alert_ns;		/* until then somebody is about to end: look often */
 	unsigned left;			/* processes and tickets at the last reaping */
 	bool ring_whole;
 };

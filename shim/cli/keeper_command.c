@@ -9,6 +9,7 @@
 #include <base/base.h>
 #include <errno.h>
 #include <limits.h>
+#include <session/task.h>
 #include <snag/abi.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,8 +37,16 @@ struct wanted {
 	struct compile_input policy;
 	const char *file[RECORD_TEXTS];
 	char policies[PATH_MAX];
-	uint32_t starter;
+	uint32_t starter;		/* the program that is about to join */
 };
+
+/* libsnag.so runs snag from a child of its own, so that the program sees none. 0: not known. */
+static uint32_t grandparent(void)
+{
+	struct task parent;
+
+	return task_read((uint32_t)getppid(), &parent) == 0 ? parent.ppid : 0;
+}
 
 /* SNAG_POLICY: files, divided by colons. The pieces stand in a copy that lives as long as the process. */
 static int split_policy(struct wanted *w)
@@ -63,7 +72,7 @@ static int parse(struct wanted *w, int argc, char **argv, bool *done)
 	int key;
 	const char *trace = getenv(SNAG_ENV_TRACE);
 
-	*w = (struct wanted){ .starter = (uint32_t)getppid() };
+	*w = (struct wanted){ .starter = grandparent() };
 	*done = true;
 	while ((key = options_next(&usage, argc, argv)) != OPTIONS_END) {
 		if (key == OPTIONS_HELP)

@@ -73,7 +73,6 @@ static struct procs_row *row_begin(struct procs *p, uint32_t proc, uint32_t pid)
 	row_clear(row);
 	row->pid = pid;
 	row->pidfd = -1;
-	p->seen = true;
 	if (proc >= p->high)
 		p->high = proc + 1;
 	return row;

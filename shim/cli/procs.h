@@ -18,7 +18,6 @@ struct procs {
 	struct procs_row *row;	/* SNAG_PROCS + 1, by process slot + 1 */
 	uint32_t high;		/* no row from here on is in use */
 	int epoll;		/* all pidfds; -1: none, then only looking helps */
-	bool seen;		/* anybody at all so far */
 };
 
 int procs_open(struct procs *p);
