@@ -125,7 +125,7 @@ static bool ring_copy(struct ring *r, uint64_t place, union snag_event *ev, unsi
 	for (unsigned i = 0; i < n; i++) {
 		uint64_t stamp = load_acquire(ring_stamp(r, place + i));
 
-		if (stamp_state(stamp) != RING_DONE || stamp_lap(stamp) != place / SNAG_RING_SLOTS)
+		if (stamp_state(stamp) != RING_DONE || stamp_lap(stamp) != (place + i) / SNAG_RING_SLOTS)
 			return false;
 		memcpy(&ev[i], &r->slot[(place + i) % SNAG_RING_SLOTS], sizeof(ev[i]));
 		ev[i].head.extra = (uint8_t)(i ? 0 : n - 1);
