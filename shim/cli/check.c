@@ -1,11 +1,12 @@
 /* check.c - snag check: validate policies, or print their canonical form. */
 #include "cmd.h"
 #include "options.h"
-#include "share.h"
+#include "place.h"
 
 #include <base/names.h>
 #include <compile/compile.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -131,8 +132,8 @@ int cmd_check(int argc, char **argv)
 		c.in.sets = c.sets;
 		status = read_arguments(&c, argc, argv);
 		if (status < 0) {
-			char dir[4096];
-			c.in.policy_dir = share_policies(dir, sizeof(dir)) ? dir : NULL;
+			char dir[PATH_MAX];
+			c.in.policy_dir = place_policies(dir, sizeof(dir)) == 0 ? dir : NULL;
 			status = check_all(&c);
 		}
 	}
