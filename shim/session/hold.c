@@ -114,19 +114,22 @@ int hold_share(struct session *s, struct sock_ref r)
 	return 0;
 }
 
-/* Back to private: word first, then the record, which means nothing beside such a word. */
-static void hold_unshare(struct session *s, uint32_t sock, struct sock *k)
+/* The word first, then the record, which means nothing beside such a word. */
+bool hold_unshare(struct session *s, uint32_t sock)
 {
-	uint64_t word = load_acquire(&k->word);
-	struct sock_hold *h = tables_hold(s, load_acquire(&k->holds));
+	struct sock *k = tables_sock(s, sock);
+	uint64_t word = k ? load_acquire(&k->word) : 0;
+	struct sock_hold *h = k ? tables_hold(s, load_acquire(&k->holds)) : NULL;
 
-	if (!h || h->sock != sock || h->next || h->fds != 1 || !tables_proc(s, h->proc))
-		return;
+	if (word_state(word) != SOCK_SHARED || !h || h->sock != sock || h->next || h->fds != 1 ||
+	    !tables_proc(s, h->proc))
+		return false;
 	held_count(s, h->proc, 1);
 	shared_store(&k->fd, h->fd);
 	shared_store(&k->flags, 0);
 	shared_store(&k->word, SOCK_WORD(word_serial(word), h->proc, SOCK_PRIVATE));
 	hold_remove(s, h);
+	return true;
 }
 
 bool hold_give_up(struct session *s, struct sock_hold *hold, uint32_t n, uint32_t closer)
@@ -143,7 +146,7 @@ bool hold_give_up(struct session *s, struct sock_hold *hold, uint32_t n, uint32_
 	}
 	if (n < fds) {
 		shared_store(&hold->fds, fds - n);
-		hold_unshare(s, sock, k);
+		hold_unshare(s, sock);
 		return false;
 	}
 	last = load_acquire(&k->holds) == index && !hold_next(s, sock, load_acquire(&hold->next), &steps);
@@ -153,7 +156,7 @@ bool hold_give_up(struct session *s, struct sock_hold *hold, uint32_t n, uint32_
 	}
 	hold_remove(s, hold);
 	if (!last)
-		hold_unshare(s, sock, k);
+		hold_unshare(s, sock);
 	return last;
 }
 

@@ -19,8 +19,10 @@ void hold_remove(struct session *s, struct sock_hold *hold);
 /* A private socket becomes shared: its owner's one descriptor becomes a record. 0; -ENOENT: its owner closed it, or it
  * is another socket now; -ENOSPC, -ENFILE. A shared one: 0. */
 int hold_share(struct session *s, struct sock_ref r);
+/* A shared socket with one descriptor in one process left becomes private again: true. */
+bool hold_unshare(struct session *s, uint32_t sock);
 /* The record gives up n descriptors. True: that was the last reference anywhere; the word then says CLOSING and names
- * `closer`, who frees it. A socket with one descriptor in one process left becomes private again. */
+ * `closer`, who frees it. Else the socket may have become private again. */
 bool hold_give_up(struct session *s, struct sock_hold *hold, uint32_t n, uint32_t closer);
 /* All that the process gives up (`doubted`: only records with no confirmed descriptor). `closed` (may be NULL) hears of
  * each socket that nobody has any more, before its slot is free. */

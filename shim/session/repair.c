@@ -46,7 +46,8 @@ static unsigned repair_holds(struct session *s, uint32_t ready)
 static void repair_chains(struct session *s, uint32_t ready)
 {
 	for (uint32_t i = 0; i < ready; i++)
-		shared_store(&s->tables->sock[i].holds, 0);
+		if (load_acquire(&s->tables->sock[i].holds))
+			shared_store(&s->tables->sock[i].holds, 0);
 	for (uint32_t i = 0; i < ready; i++) {
 		struct sock_hold *h = &s->tables->hold[i];
 		struct sock *k = tables_sock(s, load_acquire(&h->sock));
@@ -58,8 +59,8 @@ static void repair_chains(struct session *s, uint32_t ready)
 	}
 }
 
-/* Shared sockets that nobody refers to, private ones of nobody, words that mean nothing. One that is closing under a
- * living owner is left to it. */
+/* Shared sockets that nobody refers to, private ones of nobody, words that mean nothing. A socket that was shared for a
+ * reference that was never made is private again. One that is closing under a living owner is left to it. */
 static unsigned repair_socks(struct session *s, uint32_t ready)
 {
 	unsigned mended = 0;
@@ -73,7 +74,7 @@ static unsigned repair_socks(struct session *s, uint32_t ready)
 			lost = load_acquire(&k->holds) == 0;
 		if (word_state(word) > SOCK_CLOSING)
 			lost = true;
-		if (lost && shared_cas(&k->word, &word, 0))
+		if (lost ? shared_cas(&k->word, &word, 0) : hold_unshare(s, i + 1))
 			mended++;
 	}
 	return mended;
