@@ -40,13 +40,21 @@ static enum bind_answer devices_meet(uint32_t a, uint32_t b)
 	return a == b ? BIND_CONFLICT : BIND_FREE;
 }
 
+/* The old one has one address out of its wildcard, which is not known: does the new one meet it whichever it is? */
+static bool meets_all_of(const struct bind_claim *new, const struct bind_claim *old)
+{
+	if (!addr_is_any(&new->addr))
+		return false;
+	return is_v4(&old->addr) || new->domain == AF_INET || is_dual_any(new);
+}
+
 enum bind_answer bind_overlap(const struct bind_claim *new, const struct bind_claim *old)
 {
 	enum bind_answer devices = devices_meet(new->device, old->device);
 
 	if (devices == BIND_FREE || !bind_addresses_meet(new, old))
 		return BIND_FREE;
-	if ((old->vague && !addr_is_any(&new->addr)) || (new->vague && !addr_is_any(&old->addr)))
+	if (old->vague && !meets_all_of(new, old))
 		return BIND_UNSURE;
 	return devices;
 }

@@ -81,6 +81,7 @@ static void learn_bind(struct model *m, struct model_sock *r, const struct snag_
 	if (c->addr.port)
 		r->flags |= MODEL_EXPLICIT;
 	port_link(m, c->sock);
+	port_admitted(m, r);
 	if (r->proto == SNAG_PROTO_UNIX)
 		name_set(m, c->sock, c->path, c->path_len);
 }
@@ -92,11 +93,14 @@ static void learn_listen(struct model *m, struct model_sock *r, const struct sna
 		return;
 	r->role = SNAG_ROLE_LISTENER;
 	r->backlog = c->arg[0];
+	if (r->state == SNAG_STATE_LISTEN)
+		return;
 	record_state(r, SNAG_STATE_LISTEN, now_ns);
 	if (!r->on_port && o->local.port && o->local.family == r->domain) {	/* bound by listen itself */
 		local_is(r, &o->local);
 		port_link(m, c->sock);
 	}
+	port_admitted(m, r);
 }
 
 static void learn_accept(struct model *m, struct model_sock *r, const struct snag_call *c, const struct snag_outcome *o,
@@ -127,7 +131,6 @@ static void learn_connect(struct model *m, struct model_sock *r, const struct sn
 {
 	bool begins = r->state == SNAG_STATE_CLOSED || r->state == SNAG_STATE_BOUND || r->state == SNAG_STATE_SYN_SENT;
 
-	(void)m;
 	switch (o->real_err) {
 	case 0:
 		if (c->addr.family == AF_UNSPEC)
@@ -146,8 +149,11 @@ static void learn_connect(struct model *m, struct model_sock *r, const struct sn
 			connecting(r, SNAG_STATE_SYN_SENT, &c->addr, now_ns);
 		break;
 	default:
-		if (begins && r->proto == SNAG_PROTO_TCP)
-			disconnected(r, now_ns);
+		if (!begins || r->proto != SNAG_PROTO_TCP)
+			break;
+		if (o->real_err != ECONNREFUSED && r->local.port)	/* it may have come as far as a FIN */
+			traffic_trail(m, r->local.port, r->options, now_ns);
+		disconnected(r, now_ns);
 	}
 }
 

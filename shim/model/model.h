@@ -71,6 +71,7 @@ struct model {
 	uint32_t port[MODEL_CHAINS];		/* slot + 1 of the first in the chain */
 	uint32_t version[MODEL_VERSIONS];	/* bumped with each change of a chain; chains share them */
 	struct model_traffic traffic[MODEL_PORTS];
+	uint64_t reuseport[MODEL_PORTS / 64];	/* a bit for each TCP port, see port_admitted */
 	uint32_t high;				/* socket slots used so far: no scan goes further */
 	uint32_t names_high;
 	uint32_t time_wait_next;		/* the ring's next place, ever growing */

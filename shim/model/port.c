@@ -123,8 +123,26 @@ struct bind_claim port_claim(const struct model_sock *r)
 	};
 }
 
-/* Connected, on a port that it did not name: a reset by its peer, which the model does not see, releases the port. */
-static bool may_have_gone(const struct model_sock *r)
+void port_admitted(struct model *m, const struct model_sock *r)
+{
+	uint64_t bit = 1ull << r->local.port % 64, *word = &m->reuseport[r->local.port / 64];
+
+	if (r->proto != SNAG_PROTO_TCP || !r->local.port)
+		return;
+	if (r->options & SNAG_OPTION_REUSEPORT)
+		*word |= bit;
+	else
+		*word &= ~bit;
+}
+
+/* sk_reuseport_match() (net/ipv4/inet_connection_sock.c): would the kernel perhaps not look who is in the way? */
+static bool may_skip(const struct model *m, const struct bind_claim *new)
+{
+	return (new->options & SNAG_OPTION_REUSEPORT) &&
+	       (m->reuseport[new->addr.port / 64] >> new->addr.port % 64 & 1);
+}
+
+bool port_may_be_free(const struct model_sock *r)
 {
 	return !(r->flags & MODEL_EXPLICIT) && r->state != SNAG_STATE_BOUND && r->state != SNAG_STATE_LISTEN;
 }
@@ -152,8 +170,10 @@ static enum bind_answer ask_tcp(const struct model *m, uint32_t self, const stru
 		if (at == self || !record_holds(r) || r->proto != SNAG_PROTO_TCP)
 			continue;
 		a = bind_conflict(new, &old);
-		worse(&answer, a == BIND_CONFLICT && may_have_gone(r) ? BIND_UNSURE : a, holder, at);
+		worse(&answer, a == BIND_CONFLICT && port_may_be_free(r) ? BIND_UNSURE : a, holder, at);
 	}
+	if (answer == BIND_CONFLICT && may_skip(m, new))
+		return BIND_UNSURE;
 	if (answer != BIND_FREE || !load_relaxed(&m->traffic[new->addr.port].open))
 		return answer;
 	for (uint32_t i = 0; answer == BIND_FREE && i < record_high(m); i++) {

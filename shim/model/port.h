@@ -26,7 +26,13 @@ const struct model_sock *port_walk_next(struct port_walk *w, uint32_t *sock);
 /* Is anybody on the port of new->addr in its way? `self` (slot + 1) is left out. *holder: slot + 1 of who is. */
 enum bind_answer port_ask(const struct model *m, uint8_t proto, uint32_t self, const struct bind_claim *new,
 			  uint32_t *holder);
+/* Connected, on a port that it did not name: a reset by its peer, which the model does not see, releases the port. */
+bool port_may_be_free(const struct model_sock *r);
 struct bind_claim port_claim(const struct model_sock *r);
+
+/* The kernel let the socket have its port, in bind or listen. It remembers the last SO_REUSEPORT socket that it let in
+ * and admits others like it without looking further, until one without that option comes: one bit of that is kept. */
+void port_admitted(struct model *m, const struct model_sock *r);
 
 uint32_t port_version(const struct model *m, uint32_t chain);
 

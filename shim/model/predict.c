@@ -32,6 +32,30 @@ static void withhold(struct model_verdict *v, enum snag_unsure unsure)
 	v->unsure = (uint8_t)unsure;
 }
 
+/* Somebody is in the way, or may be: `answer` other than BIND_FREE, v->holder set. */
+static void refuse_held(const struct model *m, enum bind_answer answer, struct model_verdict *v)
+{
+	const struct model_sock *holder = record_of(m, v->holder, 0);
+
+	refuse(v, EADDRINUSE, SNAG_WHY_HELD);
+	if (answer == BIND_UNSURE)
+		withhold(v, holder && port_may_be_free(holder) ? SNAG_UNSURE_PEER : SNAG_UNSURE_UNMODELLED);
+}
+
+/* Nobody is in the way; may something be left of a connection that was closed? Who closed first, and so where TIME_WAIT
+ * is, the peer decides; it refuses by the flags of what was closed. */
+static void allow_free(const struct model *m, const struct model_sock *r, const struct bind_claim *new, uint64_t now_ns,
+		       struct model_verdict *v)
+{
+	struct bind_claim gone = {.time_wait = true};
+
+	allow(v);
+	if (r->proto == SNAG_PROTO_TCP && new->addr.port &&
+	    traffic_lingers(m, new->addr.port, now_ns, &gone.options) && !bind_reuses_addr(new, &gone) &&
+	    !bind_reuses_port(new, &gone))
+		withhold(v, SNAG_UNSURE_PEER);
+}
+
 static bool connected(const struct model_sock *r)
 {
 	return r->state >= SNAG_STATE_SYN_SENT;
@@ -53,7 +77,7 @@ static bool is_local(const struct snag_addr *a)
 static void predict_conflict(const struct model *m, const struct model_sock *r, const struct snag_call *c,
 			     uint64_t now_ns, struct model_verdict *v)
 {
-	struct bind_claim new = port_claim(r), gone = {.time_wait = true};
+	struct bind_claim new = port_claim(r);
 	const struct model_sock *old;
 	enum bind_answer answer;
 
@@ -61,20 +85,14 @@ static void predict_conflict(const struct model *m, const struct model_sock *r, 
 	new.vague = false;
 	answer = port_ask(m, r->proto, c->sock, &new, &v->holder);
 	if (answer != BIND_FREE) {
-		refuse(v, EADDRINUSE, SNAG_WHY_HELD);
+		refuse_held(m, answer, v);
 		old = record_of(m, v->holder, 0);
-		if (answer == BIND_UNSURE)
-			withhold(v, SNAG_UNSURE_PEER);
-		else if (!is_local(&c->addr) && !(old && addr_equal_ip(&old->local, &c->addr)))
+		if (answer == BIND_CONFLICT && !is_local(&c->addr) && !(old && addr_equal_ip(&old->local, &c->addr)))
 			withhold(v, SNAG_UNSURE_MACHINE);
 		return;
 	}
-	allow(v);
-	/* Who closed first, and so where TIME_WAIT is, the peer decides; it refuses by the flags of what was closed. */
-	if (r->proto == SNAG_PROTO_TCP && c->addr.port && traffic_lingers(m, c->addr.port, now_ns, &gone.options) &&
-	    !bind_reuses_addr(&new, &gone) && !bind_reuses_port(&new, &gone))
-		withhold(v, SNAG_UNSURE_PEER);
-	else if (!is_local(&c->addr))
+	allow_free(m, r, &new, now_ns, v);
+	if (!is_local(&c->addr))
 		withhold(v, SNAG_UNSURE_MACHINE);
 }
 
@@ -148,8 +166,8 @@ static void predict_listen(const struct model *m, const struct model_sock *r, co
 {
 	struct bind_claim self = port_claim(r);
 	uint32_t chain = port_chain(r->proto, &r->local);
+	enum bind_answer answer;
 
-	(void)now_ns;
 	if (chain != PORT_NONE)
 		v->ticket = port_version(m, chain) << 1 | 1;
 	if (is_datagram(r))
@@ -163,18 +181,11 @@ static void predict_listen(const struct model *m, const struct model_sock *r, co
 	else if (r->proto == SNAG_PROTO_UNIX || !record_holds(r))
 		allow(v);
 	else {
-		switch (port_ask(m, r->proto, c->sock, &self, &v->holder)) {
-		case BIND_FREE:
-			allow(v);
-			break;
-		case BIND_UNSURE:
-			refuse(v, EADDRINUSE, SNAG_WHY_HELD);
-			withhold(v, SNAG_UNSURE_PEER);
-			break;
-		case BIND_CONFLICT:
-			refuse(v, EADDRINUSE, SNAG_WHY_HELD);
-			break;
-		}
+		answer = port_ask(m, r->proto, c->sock, &self, &v->holder);
+		if (answer == BIND_FREE)
+			allow_free(m, r, &self, now_ns, v);
+		else
+			refuse_held(m, answer, v);
 	}
 }
 
