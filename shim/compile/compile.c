@@ -1,21 +1,23 @@
 /* compile.c - a policy, from text to rule image: read every source, merge, resolve, check, make. */
 #include "compile.h"
 
-#include "argument.h"
 #include "diag.h"
 #include "field.h"
 #include "image.h"
 #include "language.h"
 #include "policy.h"
+#include "ruleline.h"
+#include "setting.h"
 #include "type.h"
 #include "yaml.h"
 
 #include <base/base.h>
-#include <errno.h>
+#include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <time.h>
+#include <unistd.h>
 
 struct compiler {
 	const struct compile_input *in;
@@ -52,31 +54,56 @@ static void add(struct compiler *c, struct node *document)
 
 /* ---- sources ---- */
 
-/* A name without `/` and suffix is a shipped policy's. */
+/* A name without `/` and suffix is a shipped policy's. NULL: there is none of that name. */
 static const char *path_of(struct compiler *c, const char *file)
 {
 	if (!c->in->policy_dir || strchr(file, '/') || strchr(file, '.'))
 		return file;
-	return arena_printf(&c->arena, "%s/%s.yaml", c->in->policy_dir, file);
+	const char *path = arena_printf(&c->arena, "%s/%s.yaml", c->in->policy_dir, file);
+	return access(path, F_OK) == 0 ? path : NULL;
+}
+
+/* The next shipped policy's name; NULL: no more. */
+static const char *next_shipped(struct compiler *c, DIR *dir)
+{
+	struct dirent *e;
+
+	while ((e = readdir(dir))) {
+		size_t len = strlen(e->d_name);
+		if (len > 5 && strcmp(e->d_name + len - 5, ".yaml") == 0)
+			return arena_copy(&c->arena, e->d_name, len - 5);
+	}
+	return NULL;
+}
+
+static void say_unshipped(struct compiler *c, const struct source *s)
+{
+	const char *names = "", *name;
+	DIR *dir = opendir(c->in->policy_dir);
+
+	while (dir && (name = next_shipped(c, dir)))
+		names = arena_printf(&c->arena, "%s%s%s", names, *names ? ", " : "", name);
+	if (dir)
+		closedir(dir);
+	diag_error_at(&c->diags, s, 0, 0, "", "no shipped policy has this name; there are %s. The path of a "
+		      "file has a / or a suffix", *names ? names : "none");
 }
 
 /* Every file says which version it is written in. */
 static void check_version(struct compiler *c, const struct node *root)
 {
-	const struct node *version = root->kind == NODE_MAP ? node_find(root, "version") : NULL;
-
-	if (root->kind == NODE_MAP && !version)
+	if (root->kind == NODE_MAP && !node_find(root, "version"))
 		diag_error_at(&c->diags, root->source, 1, 1, "version", "is missing; write version: 1");
-	else if (version && version->kind == NODE_SCALAR && strcmp(node_resolved(version), "number") == 0 &&
-		 !node_is(version, "1"))
-		diag_error(&c->diags, version, "%s is not known; this snag reads version: 1", version->text);
 }
 
 static void read_files(struct compiler *c)
 {
 	for (size_t i = 0; i < c->in->n_files; i++) {
 		const char *path = path_of(c, c->in->files[i]);
-		struct node *root = yaml_load(&c->diags, source_new(c, path, false), path);
+		const struct source *s = source_new(c, path ? path : c->in->files[i], false);
+		struct node *root = path ? yaml_load(&c->diags, s, path) : NULL;
+		if (!path)
+			say_unshipped(c, s);
 		if (root)
 			check_version(c, root);
 		add(c, root);
@@ -89,7 +116,7 @@ static void read_rules(struct compiler *c)
 	const struct source *s = source_new(c, "--rule", true);
 
 	for (size_t i = 0; i < c->in->n_rules; i++) {
-		struct node *rule = argument_rule(&c->diags, s, (unsigned)i + 1, c->in->rules[i]);
+		struct node *rule = ruleline_read(&c->diags, s, (unsigned)i + 1, c->in->rules[i]);
 		if (!rule)
 			continue;
 		struct node *list = node_new(&c->arena, NODE_LIST, s, rule->line, rule->col);
@@ -107,7 +134,7 @@ static void read_sets(struct compiler *c)
 		return;
 	add(c, node_new(&c->arena, NODE_MAP, s, 1, 1));
 	for (size_t i = 0; i < c->in->n_sets; i++)
-		argument_set(&c->diags, s, (unsigned)i + 1, c->in->sets[i], c->documents, c->n);
+		setting_apply(&c->diags, s, (unsigned)i + 1, c->in->sets[i], c->documents, c->n);
 }
 
 static void read_option(struct compiler *c, const char *name, const char *key, const char *value)

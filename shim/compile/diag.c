@@ -171,7 +171,7 @@ static unsigned distance(const char *a, size_t na, const char *b, size_t nb)
 const char *suggest(const char *text, suggest_fn *candidate, const void *arg)
 {
 	size_t len = strlen(text);
-	unsigned least = len <= 2 ? 1 : len <= 5 ? 2 : 3;	/* edits that still look like a slip */
+	unsigned least = len <= 3 ? 1 : len <= 6 ? 2 : 3;	/* edits that still look like a slip */
 	const char *name, *best = NULL;
 
 	if (!len || len > WORD_MAX)

@@ -35,6 +35,19 @@ bool words_have(const char *words, const char *word)
 	return false;
 }
 
+const char *words_listed(struct arena *a, const char *words)
+{
+	const char *list = "";
+
+	for (const char *s = words; *s;) {
+		int len = (int)strcspn(s, " ");
+		list = arena_printf(a, "%s%s%.*s", list, *list ? ", " : "", len, s);
+		s += len;
+		s += *s == ' ';
+	}
+	return list;
+}
+
 /* ---- messages ---- */
 
 static const char *word_list(struct arena *a, const struct word *words)
@@ -196,12 +209,30 @@ static void check_keys(struct diags *d, const struct object *o)
 		if (!at || !t->one_of || !words_have(t->one_of, f->key))
 			continue;
 		if (chosen)
-			diag_error_key(d, at, "only one of %s may stand here, and %s does already", t->one_of,
-				       chosen->key->text);
+			diag_error_key(d, at, "only one of %s may stand here, and %s does already",
+				       words_listed(d->arena, t->one_of), chosen->key->text);
 		chosen = at;
 	}
 	if (t->one_of && !chosen)
-		diag_error(d, o->node, "one of %s must stand here", t->one_of);
+		diag_error(d, o->node, "one of %s must stand here", words_listed(d->arena, t->one_of));
+}
+
+/* What a lone word in place of a map may have meant. */
+static const char *lone_word_hint(struct arena *a, const struct table *t, const struct node *n)
+{
+	const char *name;
+
+	if (n->kind != NODE_SCALAR || !t->word_is_true)
+		return "";
+	for (unsigned i = 0; i < t->n; i++) {
+		const struct field *f = &t->fields[i];
+		if (node_is(n, f->key))
+			return arena_printf(a, "; write {%s: ...}", f->key);
+		for (unsigned j = 0; f->type->names && (name = f->type->names(NULL, j)); j++)
+			if (node_is(n, name))
+				return arena_printf(a, "; write {%s: %s}", f->key, name);
+	}
+	return suggest_hint(a, n->text, table_key, t);
 }
 
 /* `eof` for `{eof: true}`. */
@@ -231,7 +262,7 @@ struct object *object_read(struct diags *d, const struct table *t, struct node *
 	*o = (struct object){ .table = t, .node = n };
 	o->slots = arena_alloc(d->arena, t->n * sizeof(*o->slots));
 	if (n->kind != NODE_MAP) {
-		wrong_type(d, n, "a map of keys");
+		diag_error(d, n, "wants a map of keys, found %s%s", found(d->arena, n), lone_word_hint(d->arena, t, n));
 		return o;
 	}
 	for (struct node *child = n->first; child; child = child->next)

@@ -124,6 +124,8 @@ const struct field *table_find(const struct table *t, const char *key);
 const char *table_key(const void *table, unsigned i);	/* a suggest_fn */
 /* What a scalar field takes, in words: "a number from 1 to 100", "one of tcp, udp, unix". */
 const char *field_wants(struct arena *a, const struct field *f);
+/* "a b c" -> "a, b, c" */
+const char *words_listed(struct arena *a, const char *words);
 /* Is `word` one of the words of a list separated by blanks? */
 bool words_have(const char *words, const char *word);
 

@@ -137,7 +137,7 @@ static void say_unfit(struct diags *d, const struct object *what, unsigned key, 
 
 	switch (v) {
 	case WRONG_CALL:
-		diag_error_key(d, at, "does not fit %s; it fits %s", name, f->fits);
+		diag_error_key(d, at, "does not fit %s; it fits %s", name, words_listed(d->arena, f->fits));
 		break;
 	case REFUSED:
 		diag_error(d, at, "%s can't be injected on %s: %s", err, name,
@@ -217,7 +217,8 @@ static void fit_all(struct diags *d, struct policy_rule *r, const struct node *a
 	} else if (!any) {
 		diag_error(d, at, "no call fits all of its steps");
 	} else if (*left_out) {
-		diag_warn(d, at, "leaves out %s: rules on these calls are not built yet", left_out);
+		diag_warn(d, at, "leaves out %s: rules on these calls are not built yet",
+			  words_listed(d->arena, left_out));
 	}
 }
 

@@ -43,6 +43,14 @@ static const char *read_number(struct arena *a, const struct field *f, const cha
 	return NULL;
 }
 
+/* Of the language. */
+static const char *read_version(struct arena *a, const struct field *f, const char *text, struct value *v)
+{
+	(void)f;
+	v->lo = 1;
+	return strcmp(text, "1") == 0 ? NULL : arena_printf(a, "%s is not known; this snag reads version: 1", text);
+}
+
 /* ---- durations ---- */
 
 static const struct {
@@ -271,6 +279,7 @@ static const char *read_count(struct arena *a, const struct field *f, const char
 
 #define DURATION "^[0-9]+(\\.[0-9]{1,9})?(ns|us|ms|s|m|h)$"
 
+const struct type type_version = { "version", "1", ACCEPT_NUMBER, read_version, NULL, NULL };
 const struct type type_number = { "number", "a number", ACCEPT_NUMBER, read_number, NULL, NULL };
 const struct type type_duration = { "duration", "a duration such as 250ms", ACCEPT_TEXT | ACCEPT_NUMBER, read_duration,
 				    DURATION, NULL };

@@ -104,7 +104,7 @@ static void check_expect(const struct policy *p)
 				lead |= object_has(e, k) && words_have(riders[j].with, table_expect.fields[k].key);
 			if (object_has(e, riders[j].key) && !lead)
 				diag_error_key(p->diags, object_at(e, riders[j].key), "goes with %s, which is not there",
-					       riders[j].with);
+					       words_listed(p->diags->arena, riders[j].with));
 		}
 		for (unsigned j = 0; j < ARRAY_LEN(rules); j++)
 			check_name(p, e, rules[j], object_has(e, rules[j]) &&

@@ -148,11 +148,7 @@ void compile_schema(FILE *out)
 	json_t *schema = json_pack("{ssssss}", "$schema", "https://json-schema.org/draft/2020-12/schema", "$id",
 				   "urn:snag:policy:1", "title", "snag policy, version 1");
 	json_t *policy = object_schema(&table_policy);
-	json_t *version = json_object_get(json_object_get(policy, "properties"), "version");
 
-	json_object_clear(version);
-	json_object_set_new(version, "const", json_integer(1));
-	json_object_set_new(version, "description", json_string(table_policy.fields[KEY_policy_version].help));
 	json_object_update(schema, policy);
 	json_decref(policy);
 	json_dumpf(schema, out, JSON_INDENT(2));

@@ -10,7 +10,7 @@
 
 /* lo: the number; duration: ns; chance: of CHANCE_ONE; errno_name, signal: the number; call: lo and hi are the two words
  * of a call set. span, port, count: lo..hi. nth: lo..hi+step. addr: net, prefix, any. */
-extern const struct type type_number, type_duration, type_hold, type_drops, type_size, type_boolean, type_true, type_word,
+extern const struct type type_version, type_number, type_duration, type_hold, type_drops, type_size, type_boolean, type_true, type_word,
 	type_text, type_pattern, type_errno_name, type_signal, type_chance, type_nth, type_span, type_port, type_count,
 	type_addr, type_user, type_call;
 
