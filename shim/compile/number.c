@@ -20,8 +20,6 @@ static bool digits(const char **s, int64_t *v)
 
 static const char *range_error(struct arena *a, const struct field *f)
 {
-	if (f->max == INT64_MAX)
-		return arena_printf(a, "out of range; at least %lld", (long long)f->min);
 	return arena_printf(a, "out of range; from %lld to %lld", (long long)f->min, (long long)f->max);
 }
 

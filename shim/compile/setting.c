@@ -95,10 +95,10 @@ static void set_value(struct scan *s, struct node *map, const struct step *st, c
 	}
 	if (s->failed)
 		return;
-	if (map->kind != NODE_MAP)
-		scan_fail(s, st->col, node_path(s->arena, map), "is no map of keys");
-	else if (old)
+	if (old)
 		node_replace(map, old, node);
+	else if (map->kind != NODE_MAP)
+		scan_fail(s, st->col, node_path(s->arena, map), "has no such part");
 	else
 		node_append(map, node, scan_scalar(s, st->col, st->name));
 }

@@ -96,44 +96,46 @@ static bool key_needs_socket(unsigned key)
 	       key == RULE_KEY_QUEUE || key == RULE_KEY_TIME_WAIT || key == RULE_KEY_BLOCKING;
 }
 
-static bool key_possible(const struct predicate *m, unsigned call)
+/* Why no such call can meet the predicate; NULL: one can. */
+static const char *impossible_for(const struct predicate *m, unsigned call)
 {
 	const struct call_row *row = call_row(call);
 	unsigned roles = 0, states = 0;
 
 	if ((row->traits & SNAG_TRAIT_PROC) && (key_needs_socket(m->key) || m->key == RULE_KEY_PROTO ||
 						m->key == RULE_KEY_FAMILY))
-		return false;
+		return "is made on no socket";
 	for (size_t i = 0; i < ARRAY_LEN(possible); i++) {
 		if (strcmp(possible[i].group, row->group) != 0)
 			continue;
-		if (possible[i].no_socket && key_needs_socket(m->key) && m->key != RULE_KEY_BLOCKING)
-			return false;
+		if (possible[i].no_socket && key_needs_socket(m->key))
+			return "is made on no socket";
 		if (possible[i].no_peer && (m->key == RULE_KEY_PEER_ADDR || m->key == RULE_KEY_PEER_PORT))
-			return false;
+			return "knows of no peer beforehand";
 		roles = possible[i].roles;
 		states = possible[i].states;
 	}
 	unsigned asked = m->key == RULE_KEY_ROLE ? roles : m->key == RULE_KEY_STATE ? states : 0;
 	for (unsigned i = 0; i < m->n && asked; i++)
 		if (asked & BIT(m->values[i].lo))
-			return true;
-	return !asked;
+			return NULL;
+	return asked ? "is made on no such socket" : NULL;
 }
 
 static bool warn_calls(struct diags *d, const struct policy_rule *r)
 {
 	for (unsigned i = 0; i < r->n_match; i++) {
-		const char *name = NULL;
+		const char *name = NULL, *why = NULL;
 		bool any = false;
-		for (unsigned c = 1; c < SNAG_CALLS && !any; c++) {
+		for (unsigned c = SNAG_CALLS - 1; c && !any; c--) {
 			if (!policy_covers(r, c))
 				continue;
-			any = key_possible(&r->match[i], c);
-			name = name ? name : call_row(c)->group;
+			name = call_row(c)->group;
+			why = impossible_for(&r->match[i], c);
+			any = !why;
 		}
 		if (!any && name) {
-			diag_warn(d, r->match[i].node, "can never match: no %s is made on such a socket", name);
+			diag_warn(d, r->match[i].node, "can never match: %s %s", name, why);
 			return true;
 		}
 	}
