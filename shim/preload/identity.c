@@ -168,8 +168,6 @@ struct sock_ref identity_adopt(int fd)
 	return r;
 }
 
-/* ---- publication ---- */
-
 void identity_publish(int fd, struct sock_ref r)
 {
 	struct sock s;
@@ -177,36 +175,7 @@ void identity_publish(int fd, struct sock_ref r)
 		publish(r, identity_cookie(fd));
 }
 
-/* "socket:[12345]" for descriptor fd of a process (0: this one). */
-static ssize_t link_of(uint32_t pid, int fd, char *buf, size_t size)
-{
-	char path[48];
-	size_t len = 0;
-	sys_append(path, sizeof(path), &len, "/proc/");
-	if (pid)
-		sys_append_number(path, sizeof(path), &len, pid);
-	else
-		sys_append(path, sizeof(path), &len, "self");
-	sys_append(path, sizeof(path), &len, "/fd/");
-	sys_append_number(path, sizeof(path), &len, (uint64_t)fd);
-	return sys_readlink(path, buf, size);
-}
-
-static bool same_as_parents(int fd)
-{
-	char mine[64], theirs[64];
-	ssize_t n = link_of(0, fd, mine, sizeof(mine));
-	return n > 0 && link_of(self->who.pid, fd, theirs, sizeof(theirs)) == n && memcmp(mine, theirs, (size_t)n) == 0;
-}
-
-void identity_publish_all(bool borrowed)
-{
-	for (int fd = fdtab_next(0, FDTAB_MAX); fd >= 0; fd = fdtab_next(fd + 1, FDTAB_MAX))
-		if (!borrowed || same_as_parents(fd))
-			identity_publish(fd, fdtab_get(fd));
-}
-
-/* ---- a new program image ---- */
+/* ---- the open descriptors ---- */
 
 static int number(const char *text)
 {
@@ -246,6 +215,60 @@ static void each_socket(void (*each)(int fd, uint64_t cookie))
 	}
 	sys_close(dir);
 }
+
+/* ---- publication for a child ---- */
+
+/* "socket:[12345]" for descriptor fd of a process (0: this one). */
+static ssize_t link_of(uint32_t pid, int fd, char *buf, size_t size)
+{
+	char path[48];
+	size_t len = 0;
+	sys_append(path, sizeof(path), &len, "/proc/");
+	if (pid)
+		sys_append_number(path, sizeof(path), &len, pid);
+	else
+		sys_append(path, sizeof(path), &len, "self");
+	sys_append(path, sizeof(path), &len, "/fd/");
+	sys_append_number(path, sizeof(path), &len, (uint64_t)fd);
+	return sys_readlink(path, buf, size);
+}
+
+static bool is_published(uint64_t cookie)
+{
+	struct session_guard g;
+	if (!self_lock(&g))
+		return true;
+	bool found = sock_find(&session, cookie).sock != 0;
+	self_unlock(&g);
+	return found;
+}
+
+/* A vfork child has this socket: which of its parent's known descriptors is the same one? */
+static void publish_as_parents(int fd, uint64_t cookie)
+{
+	char mine[64], theirs[64];
+	ssize_t n = link_of(0, fd, mine, sizeof(mine));
+	if (n <= 0 || is_published(cookie))
+		return;
+	for (int at = fdtab_next(0, FDTAB_MAX); at >= 0; at = fdtab_next(at + 1, FDTAB_MAX)) {
+		if (link_of(self->who.pid, at, theirs, sizeof(theirs)) == n && memcmp(mine, theirs, (size_t)n) == 0) {
+			publish(fdtab_get(at), cookie);
+			return;
+		}
+	}
+}
+
+void identity_publish_all(bool borrowed)
+{
+	if (borrowed) {
+		each_socket(publish_as_parents);
+		return;
+	}
+	for (int fd = fdtab_next(0, FDTAB_MAX); fd >= 0; fd = fdtab_next(fd + 1, FDTAB_MAX))
+		identity_publish(fd, fdtab_get(fd));
+}
+
+/* ---- a new program image ---- */
 
 static void inherit(int fd, uint64_t cookie)
 {

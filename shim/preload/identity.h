@@ -20,7 +20,7 @@ bool identity_holds(int fd, struct sock_ref r);
 struct sock_ref identity_adopt(int fd);
 
 /* Write down the cookie of one or all known sockets, so that another process or program image finds them. A vfork child
- * (`borrowed`) may have moved descriptors that its parent's table speaks of: it looks twice. */
+ * (`borrowed`) may have moved the descriptors that its parent's table speaks of: it compares them with its parent's. */
 void identity_publish(int fd, struct sock_ref r);
 void identity_publish_all(bool borrowed);
 

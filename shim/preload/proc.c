@@ -4,7 +4,8 @@
 #include "env.h"
 #include "hook.h"
 #include "identity.h"
-#include <sys/wait.h>
+#include <base/sys.h>
+#include <sys/stat.h>
 
 /* A process slot for the child, noted where the child finds it, whoever of its hooks runs first. */
 static uint32_t expect_child(void)
@@ -75,24 +76,41 @@ HOOK pid_t forkpty(int *main, char *name, const struct termios *t, const struct 
 	return (pid_t)hook_leave(&h);
 }
 
-/* The parent ends inside; who comes back is the child, and its page is blank. */
+/* Standard input and outputs to nowhere, as daemon(3) leaves them. */
+static int silence(void)
+{
+	struct stat st;
+	int fd = (int)real_edge(sys_open("/dev/null", O_RDWR, 0));
+	if (fd < 0)
+		return -1;
+	if (sys_fstat(fd, &st) < 0 || !S_ISCHR(st.st_mode)) {
+		sys_close(fd);
+		return (int)real_edge(-ENODEV);
+	}
+	for (int to = 0; to <= 2; to++)
+		dup2(fd, to);
+	if (fd > 2)
+		sys_close(fd);
+	return 0;
+}
+
+/* Made of its parts: inside the C library the parent would end before the session can know the child's pid, and the
+ * session with it. */
 HOOK int daemon(int nochdir, int noclose)
 {
-	struct hook h;
 	real_need();
-	if (!hook_enter(&h, SNAG_CALL_daemon, -1) || h.borrowed)
+	if (!self_active() || self_borrowed())
 		return real.daemon(nochdir, noclose);
-	if (hook_decide(&h)) {
-		uint32_t ticket = expect_child();
-		int r = real.daemon(nochdir, noclose);
-		if (r == 0) {
-			self_born();
-			return 0;
-		}
-		hook_done(&h, r);
-		child_is(ticket, 0);
-	}
-	return (int)hook_leave(&h);
+	pid_t pid = fork_by(SNAG_CALL_daemon, real.fork, __builtin_return_address(0));
+	if (pid < 0)
+		return -1;
+	if (pid > 0)
+		_exit(0);
+	if (real_edge(sys_call(SYS_setsid)) < 0)
+		return -1;
+	if (!nochdir)
+		sys_call(SYS_chdir, "/");
+	return noclose ? 0 : silence();
 }
 
 /* ---- a shell ---- */
