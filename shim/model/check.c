@@ -1,7 +1,7 @@
 /* check.c - the invariants of the model, made true again after an owner died inside the lock.
  *
  *   1. A record belongs to a living socket, or is free.
- *   2. The chain of a port holds exactly the records that hold that port and are not counted, each once.
+ *   2. The chain of a port holds every record that belongs there, once, and none of another port.
  *   3. A port's count of connections is the number of records counted on it.
  *   4. A name belongs to the record that names it. */
 #include "name.h"
@@ -13,12 +13,6 @@
 static bool sane(const struct model_sock *r)
 {
 	return r->state < SNAG_STATES && r->role < SNAG_ROLES && r->proto <= SNAG_PROTO_OTHER && r->state;
-}
-
-static bool belongs_in_chain(const struct model_sock *r)
-{
-	return !(r->flags & MODEL_COUNTED) && r->state >= SNAG_STATE_BOUND &&
-	       port_chain(r->proto, &r->local) != PORT_NONE;
 }
 
 static unsigned drop_the_dead(struct model *m, bool (*alive)(void *arg, uint32_t sock, uint32_t serial), void *arg)
@@ -79,7 +73,7 @@ static bool chains_hold(const struct model *m)
 		uint32_t chain = r->serial ? port_chain(r->proto, &r->local) : PORT_NONE;
 		if (r->on_port && r->on_port != chain + 1)
 			return false;
-		if (!r->on_port && r->serial && belongs_in_chain(r))
+		if (!r->on_port && r->serial && port_belongs(r))
 			return false;
 		linked += r->on_port != 0;
 	}
@@ -98,7 +92,7 @@ static void relink(struct model *m)
 	for (uint32_t i = 0; i < record_high(m); i++)
 		m->sock[i].on_port = m->sock[i].next = 0;
 	for (uint32_t i = 0; i < record_high(m); i++)
-		if (m->sock[i].serial && belongs_in_chain(&m->sock[i]))
+		if (m->sock[i].serial && port_belongs(&m->sock[i]))
 			port_link(m, i + 1);
 }
 

@@ -30,8 +30,10 @@ static void local_is(struct model_sock *r, const struct snag_addr *a)
 }
 
 /* TCP entering CLOSE keeps a port that was named and releases any other: inet_put_port() in tcp_set_state(). */
-static void disconnected(struct model_sock *r, uint64_t now_ns)
+static void disconnected(struct model *m, struct model_sock *r, uint64_t now_ns)
 {
+	if (r->flags & MODEL_COUNTED)
+		traffic_leave(m, r, now_ns);
 	r->peer = (struct snag_addr){0};
 	r->flags &= (uint8_t)~MODEL_VAGUE;
 	r->role = SNAG_ROLE_NONE;
@@ -134,7 +136,7 @@ static void learn_connect(struct model *m, struct model_sock *r, const struct sn
 	switch (o->real_err) {
 	case 0:
 		if (c->addr.family == AF_UNSPEC)
-			disconnected(r, now_ns);
+			disconnected(m, r, now_ns);
 		else
 			connecting(r, SNAG_STATE_ESTABLISHED, &c->addr, now_ns);
 		break;
@@ -153,21 +155,20 @@ static void learn_connect(struct model *m, struct model_sock *r, const struct sn
 			break;
 		if (o->real_err != ECONNREFUSED && r->local.port)	/* it may have come as far as a FIN */
 			traffic_trail(m, r->local.port, r->options, now_ns);
-		disconnected(r, now_ns);
+		disconnected(m, r, now_ns);
 	}
 }
 
 static void learn_shutdown(struct model *m, struct model_sock *r, const struct snag_call *c,
 			   const struct snag_outcome *o, uint64_t now_ns)
 {
-	(void)m;
 	if (o->real_err || r->proto != SNAG_PROTO_TCP)
 		return;
 	if (r->state == SNAG_STATE_LISTEN) {
 		if (c->arg[0] != SHUT_WR)	/* inet_shutdown(): a listener heeds RCV_SHUTDOWN only */
-			disconnected(r, now_ns);
+			disconnected(m, r, now_ns);
 	} else if (r->state == SNAG_STATE_SYN_SENT) {
-		disconnected(r, now_ns);
+		disconnected(m, r, now_ns);
 	} else if (c->arg[0] != SHUT_RD) {
 		record_state(r, SNAG_STATE_FIN_WAIT, now_ns);
 	}
@@ -271,7 +272,7 @@ void model_adopt(struct model *m, uint32_t sock, uint32_t serial, const struct m
 		r->flags |= MODEL_EXPLICIT;
 	if (r->proto == SNAG_PROTO_TCP && r->role == SNAG_ROLE_ACCEPTED && r->local.port)
 		traffic_enter(m, r);
-	else
+	else if (port_belongs(r))
 		port_link(m, sock);
 	if (r->proto == SNAG_PROTO_UNIX)
 		name_set(m, sock, f->path, f->path_len);

@@ -32,6 +32,12 @@ uint32_t port_version(const struct model *m, uint32_t chain)
 	return load_acquire(version_of((struct model *)m, chain));
 }
 
+bool port_belongs(const struct model_sock *r)
+{
+	return r->role != SNAG_ROLE_ACCEPTED && r->state >= SNAG_STATE_BOUND &&
+	       port_chain(r->proto, &r->local) != PORT_NONE;
+}
+
 void port_walk_begin(struct port_walk *w, const struct model *m, uint32_t chain)
 {
 	w->m = m;

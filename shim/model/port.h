@@ -11,6 +11,8 @@
 /* The chain of an address; PORT_NONE: port 0, no path, or a protocol without ports. */
 uint32_t port_chain(uint8_t proto, const struct snag_addr *a);
 
+/* Has it a place in a chain? Accepted sockets have not: they share the address of their listener without owning it. */
+bool port_belongs(const struct model_sock *r);
 /* Put the record of slot + 1 into the chain of its local address (out of its old one first), or take it out. */
 void port_link(struct model *m, uint32_t sock);
 void port_unlink(struct model *m, uint32_t sock);
