@@ -1,8 +1,8 @@
 /* shared.h - stores to memory that other processes see.
  *
  * A process may be killed before or after each of these, and what stands there then must be something that another
- * process can mend. So every such store in session and ring goes through one of them; a test defines SNAG_STEP to die at
- * the N-th, for every N. */
+ * process can mend. So every such store in session and ring goes through one of them; a test defines SNAG_STEP to die
+ * at the N-th, for every N. */
 #ifndef BASE_SHARED_H
 #define BASE_SHARED_H
 

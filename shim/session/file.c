@@ -148,7 +148,8 @@ static int file_fill(int fd, const char *name, const struct session_sizes *sizes
 	h.pid_ns = task_pid_ns();
 	h.uid = sys_geteuid();
 	memcpy(h.name, name, strlen(name) + 1);
-	if (sys_pwrite(fd, &h, sizeof(h), 0) != sizeof(h) || sys_pwrite(fd, &lock_at, sizeof(lock_at), at) != sizeof(lock_at))
+	if (sys_pwrite(fd, &h, sizeof(h), 0) != sizeof(h) ||
+	    sys_pwrite(fd, &lock_at, sizeof(lock_at), at) != sizeof(lock_at))
 		return -EIO;
 	if (sizes->rules && sys_pwrite(fd, rules, sizes->rules, h.section[SNAG_SECTION_RULES].offset) !=
 			    (ssize_t)sizes->rules)
@@ -264,7 +265,8 @@ static int file_check(int fd, const char *name, const struct session_sizes *size
 	uint64_t ns;
 
 	if (sys_fstat(fd, &st) < 0 || sys_pread(fd, &h, sizeof(h), 0) != sizeof(h) || h.magic != SNAG_ABI_MAGIC ||
-	    h.version != SNAG_ABI_VERSION || h.features != 0 || h.uid != st.st_uid || strncmp(h.name, name, sizeof(h.name)))
+	    h.version != SNAG_ABI_VERSION || h.features != 0 || h.uid != st.st_uid ||
+	    strncmp(h.name, name, sizeof(h.name)))
 		return -EPROTO;
 	ours.rules = h.section[SNAG_SECTION_RULES].size;
 	if (ours.rules > (uint64_t)st.st_size)

@@ -4,8 +4,8 @@
  *   - the kernel says so (ESRCH, FUTEX_OWNER_DIED);
  *   - or the word bears our own id, though signals are blocked while it is held and so nothing nests: the id was given
  *     to us after its owner's death;
- *   - or, when a wait has run out, the thread of that id was born after lock_at, the moment at which the lock was taken:
- *     the id was given to somebody else. lock_at is unknown for the few instructions between word and lock_at;
+ *   - or, when a wait has run out, the thread of that id was born after lock_at, the moment at which the lock was
+ *     taken: the id was given to somebody else. lock_at is unknown for the few instructions between word and lock_at;
  *     then nobody is taken for dead by it.
  * Whoever takes over sets tables.mend before anything else, so that its own death does not hide the damage. */
 #include <session/lock.h>

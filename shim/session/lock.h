@@ -25,8 +25,8 @@ struct session_guard {
 int session_lock(struct session *s, struct session_guard *g, uint32_t proc);
 void session_unlock(struct session *s, struct session_guard *g);
 
-/* The same for those who touch the session's own tables only: these are mended at once, the model's turn is kept for the
- * next session_lock. 0 or -ETIMEDOUT. */
+/* The same for those who touch the session's own tables only: these are mended at once, the model's turn is kept for
+ * the next session_lock. 0 or -ETIMEDOUT. */
 int session_lock_tables(struct session *s, struct session_guard *g, uint32_t proc);
 
 /* Does this thread hold it? */

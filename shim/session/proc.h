@@ -1,5 +1,6 @@
 /* proc.h - the processes of a session. A slot is a ticket before it is a process: the parent takes it before fork,
- * spawn or exec with copies of all its references, so that no socket seems closed between the two; the child claims it. */
+ * spawn or exec with copies of all its references, so that no socket seems closed between the two; the child claims
+ * it. */
 #ifndef SESSION_PROC_H
 #define SESSION_PROC_H
 
@@ -22,7 +23,7 @@ struct proc {
 	uint32_t children;	/* ordinals given to children so far */
 	uint32_t threads;	/* ordinals given to threads so far */
 	uint32_t socks_made;	/* ordinals given to sockets so far */
-	uint32_t socks_held;	/* private sockets of this process, never too few: 0 lets the reaper skip the scan */
+	uint32_t socks_held;	/* its private sockets, never too few: 0 lets the reaper skip the scan */
 	uint32_t sock_hint;	/* where its search for a free socket slot begins */
 	uint32_t generation;	/* bumped by exec */
 	uint32_t entry;		/* 1: it joined without a parent inside */
@@ -33,9 +34,9 @@ struct proc {
 /* All of these take the lock themselves (signals blocked meanwhile) and answer slot + 1, or 0 where there is no room or
  * the lock could not be had: then the child goes unrecorded until it joins by itself. */
 
-/* The calling process joins: takes its own slot again (after exec, generation bumped), or claims the ticket that bears its
- * pid, or one that its parent took for a child not known yet, or takes a free slot: as a child where its parent is of the
- * session, else as an entry. 0 also in a session that is closed, and in another pid namespace. */
+/* The calling process joins: takes its own slot again (after exec, generation bumped), or claims the ticket that bears
+ * its pid, or one that its parent took for a child not known yet, or takes a free slot: as a child where its parent is
+ * of the session, else as an entry. 0 also in a session that is closed, and in another pid namespace. */
 uint32_t proc_join(struct session *s);
 /* Before fork or spawn: a slot for the child with references of its own to all that `parent` holds. */
 uint32_t proc_ticket(struct session *s, uint32_t parent);
@@ -49,10 +50,11 @@ uint32_t proc_claim(struct session *s, uint32_t ticket);
 typedef void proc_closed_fn(void *arg, uint32_t sock);
 void proc_drop(struct session *s, uint32_t proc, proc_closed_fn *closed, void *arg);
 /* Drops every process that is dead, and every ticket that nobody will claim: its child is dead; or, while the child is
- * not known, the taker is dead or a second has passed; or the child is known and has not joined for ten seconds. Returns
- * how many are left. */
+ * not known, the taker is dead or a second has passed; or the child is known and has not joined for ten seconds.
+ * Returns how many are left. */
 unsigned proc_reap(struct session *s, proc_closed_fn *closed, void *arg);
-/* Does the process of this slot still run? A zombie does not. Of a ticket: its child, or its taker while there is none. */
+/* Does the process of this slot still run? A zombie does not. Of a ticket: its child, or its taker while there is
+ * none. */
 bool proc_alive(const struct proc *p);
 /* An ordinal for a new thread of the process, from 1. 0: no such process. */
 uint32_t proc_next_thread(struct session *s, uint32_t proc);

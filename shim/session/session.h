@@ -13,7 +13,7 @@ struct session_tables;		/* tables.h */
 
 /* Sizes of the sections whose meaning lies elsewhere. */
 struct session_sizes {
-	size_t model_fixed, model_per_sock;	/* the model is its fixed part, then one record for each socket slot */
+	size_t model_fixed, model_per_sock;	/* the model: a fixed part, then one record for each socket slot */
 	size_t triggers;
 	size_t ring_fixed, ring_per_slot;
 	size_t rules;		/* exact size of the rule image */
@@ -37,8 +37,8 @@ int session_folder(char *buf, size_t size, bool make);
 bool session_name_ok(const char *name);
 
 /* Make and map the session NAME. The image is copied in; sections start zeroed; room is really allocated, so that no
- * later write can meet a full file system. Appears under its name only when it is whole. Where /dev/shm is missing, full
- * or closed to us, /tmp serves. -EEXIST: it is there already; -EINVAL: no name; -ENOSPC. */
+ * later write can meet a full file system. Appears under its name only when it is whole. Where /dev/shm is missing,
+ * full or closed to us, /tmp serves. -EEXIST: it is there already; -EINVAL: no name; -ENOSPC. */
 int session_create(struct session *s, const char *name, const struct session_sizes *sizes, const void *rules);
 
 /* Map the session NAME and check it: owner, magic, version, features, section places against `sizes` (its `rules` is
@@ -64,8 +64,8 @@ bool session_close(struct session *s);
 /* Session time: nanoseconds of CLOCK_MONOTONIC since the session began. */
 uint64_t session_now(const struct session *s);
 
-/* For `snag sessions`: calls back with each name in the folders; it may remove them. Also clears away what creators that
- * were killed left behind. 0 or -errno. */
+/* For `snag sessions`: calls back with each name in the folders; it may remove them. Also clears away what creators
+ * that were killed left behind. 0 or -errno. */
 int session_each(void (*each)(const char *name, void *arg), void *arg);
 
 /* Does somebody want events? */

@@ -59,8 +59,8 @@ bool sock_is(const struct session *s, struct sock_ref r);
 bool sock_get(const struct session *s, uint32_t sock, struct sock *out);
 
 /* The process closed one descriptor of it. True: that was the last reference anywhere; the slot is then free, unless
- * `keep` is set: then the caller frees it by sock_free when the model has forgotten it. Of several callers at once one is
- * told so. Private: lock-free; shared: under the lock, which is taken here if the caller does not hold it. */
+ * `keep` is set: then the caller frees it by sock_free when the model has forgotten it. Of several callers at once one
+ * is told so. Private: lock-free; shared: under the lock, which is taken here if the caller does not hold it. */
 bool sock_drop(struct session *s, uint32_t proc, struct sock_ref r, bool keep);
 void sock_free(struct session *s, struct sock_ref r);
 bool sock_shared(const struct session *s, struct sock_ref r);

@@ -19,7 +19,8 @@ enum ring_state { RING_FREE, RING_CLAIMED, RING_DONE, RING_ABANDONED, RING_RETUR
 
 static uint64_t stamp_make(uint64_t place, uint32_t pid, unsigned n, enum ring_state state)
 {
-	return place / SNAG_RING_SLOTS << (PID_BITS + 6) | (uint64_t)(pid & PID_MASK) << 6 | (uint64_t)(n - 1) << 3 | state;
+	return place / SNAG_RING_SLOTS << (PID_BITS + 6) | (uint64_t)(pid & PID_MASK) << 6 | (uint64_t)(n - 1) << 3 |
+	       state;
 }
 
 static uint64_t stamp_free(uint64_t place)
@@ -133,7 +134,8 @@ static bool ring_copy(struct ring *r, uint64_t place, union snag_event *ev, unsi
 	return true;
 }
 
-/* Is it time to give up on a writer that may still come? One wait serves for all places that were taken when it began. */
+/* Is it time to give up on a writer that may still come? One wait serves for all places that were taken when it
+ * began. */
 static bool ring_patience_over(struct ring *r, uint64_t place, uint64_t head, uint64_t now_ns)
 {
 	if (!r->wait_ns || (place >= r->wait_head && now_ns - r->wait_ns > RING_PATIENCE_NS)) {
@@ -184,7 +186,8 @@ enum ring_got ring_get(struct ring *r, union snag_event *ev, unsigned *n, bool (
 	state = ring_look(r, place, &pid, n);
 	if (*n > head - place)
 		*n = (unsigned)(head - place);
-	if ((state == RING_FREE || (state == RING_CLAIMED && alive(pid))) && !ring_patience_over(r, place, head, now_ns))
+	if ((state == RING_FREE || (state == RING_CLAIMED && alive(pid))) &&
+	    !ring_patience_over(r, place, head, now_ns))
 		return RING_WAIT;
 	if (state == RING_DONE) {
 		whole = ring_copy(r, place, ev, *n);

@@ -5,7 +5,8 @@
  * left undone that died, or that has been stopped for a second, is skipped by the reader and counted.
  *
  * A writer that is late may go on at any time, so the slot that it claimed is not given to anybody else until it has
- * returned it or is dead: a newer record is never overwritten by an older one. Such a slot costs the ring one event a lap.
+ * returned it or is dead: a newer record is never overwritten by an older one. Such a slot costs the ring one event a
+ * lap.
  *
  * stamp: lap << 28 | pid << 6 | records - 1 << 3 | state. Only the reader makes a slot free for another lap. */
 #ifndef TRACE_RING_H
@@ -34,9 +35,9 @@ uint64_t ring_put(struct ring *r, uint32_t ready, union snag_event *ev, unsigned
 enum ring_got { RING_EMPTY, RING_EVENT, RING_LOST, RING_WAIT };
 
 /* The next event into ev[SNAG_EVENT_MAX], its records into *n. RING_LOST: *n events went unrecorded here (dead or late
- * writers, or no room); a writer that died before it claimed anything cannot say how many places were one event, so each
- * counts. RING_WAIT: the next slot is being written; ask again soon. `alive` tells whether a pid still
- * runs. now_ns: any clock that does not stop; bounds how long a writer that lives is waited for (1 s). What is read is
+ * writers, or no room); a writer that died before it claimed anything cannot say how many places were one event, so
+ * each counts. RING_WAIT: the next slot is being written; ask again soon. `alive` tells whether a pid still runs.
+ * now_ns: any clock that does not stop; bounds how long a writer that lives is waited for (1 s). What is read is
  * believed in nothing but its length: a scribbled ring gives rubbish or losses, never a hang. */
 enum ring_got ring_get(struct ring *r, union snag_event *ev, unsigned *n, bool (*alive)(uint32_t pid), uint64_t now_ns);
 

@@ -11,7 +11,8 @@ static inline bool check_pid_alive(uint32_t pid)
 	return pid && sys_kill(pid, 0) == 0;
 }
 
-/* Reads the ring until it is empty. Time is the caller's to hurry: a writer that nobody knows is waited for a second. */
+/* Reads the ring until it is empty. Time is the caller's to hurry: a writer that nobody knows is waited for a
+ * second. */
 static inline void check_drain(struct session *s, unsigned *events, unsigned *lost)
 {
 	static uint64_t now = 1;

@@ -169,8 +169,8 @@ static void a_thousand_kills(void **state)
 	}
 	check_drain(s, &events, &lost);
 	assert_true(events > 0);
-	print_message("events %u, lost %u; lock taken over %u times; sockets %u; processes %u; not recorded %u\n", events, lost,
-		      s->header->repairs, s->header->next_sock, s->header->next_proc, s->header->lost);
+	print_message("events %u, lost %u; lock taken over %u times; sockets %u; processes %u; not recorded %u\n",
+		      events, lost, s->header->repairs, s->header->next_sock, s->header->next_proc, s->header->lost);
 	assert_true(session_close(s));
 }
 

@@ -1,5 +1,5 @@
-/* renamed.h - the functions of session and ring under other names, so that a test can hold a second copy of them, compiled
- * with SNAG_STEP, beside the one it is linked with. */
+/* renamed.h - the functions of session and ring under other names, so that a test can hold a second copy of them,
+ * compiled with SNAG_STEP, beside the one it is linked with. */
 #ifndef TESTS_CRASH_RENAMED_H
 #define TESTS_CRASH_RENAMED_H
 

@@ -1,5 +1,5 @@
-/* Every operation on a session dies at its first store to shared memory, at its second, at its third, and so on until it
- * lives through; after each death the survivors mend, and everything must be as if the dead had never been. */
+/* Every operation on a session dies at its first store to shared memory, at its second, at its third, and so on until
+ * it lives through; after each death the survivors mend, and everything must be as if the dead had never been. */
 #include "renamed.h"
 
 static void step(void);

@@ -208,7 +208,8 @@ static void confirmation(void **state)
 	struct session *s = &((struct fixture *)*state)->s;
 	uint32_t a = made_proc(s, (uint32_t)getpid()), b = made_proc(s, (uint32_t)getpid());
 	struct sock_ref gone = sock_new(s, a, 3), kept = sock_new(s, a, 4), doubled = sock_new(s, a, 5),
-			shared_gone = sock_new(s, a, 6), shared_kept = sock_new(s, a, 7), others = sock_new(s, b, 8), made;
+			shared_gone = sock_new(s, a, 6), shared_kept = sock_new(s, a, 7),
+			others = sock_new(s, b, 8), made;
 	struct session_guard g;
 
 	n_closed = 0;
