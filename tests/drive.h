@@ -45,7 +45,8 @@ static inline struct snag_addr drive_addr(const char *text, unsigned port)
 
 static inline struct snag_call drive_call(const struct drive *d, unsigned call, uint32_t sock)
 {
-	struct snag_call c = {.call = (uint16_t)call, .fd = (int)sock, .sock = sock, .serial = sock, .start_ns = d->now_ns};
+	struct snag_call c = {.call = (uint16_t)call, .fd = (int)sock, .sock = sock, .serial = sock,
+		.start_ns = d->now_ns};
 
 	c.proto = d->proto[sock];
 	c.domain = (uint8_t)d->domain[sock];

@@ -120,7 +120,8 @@ static inline struct rule_step *image_step(struct image_builder *b)
 	return &b->step[b->steps++];
 }
 
-static inline void image_put(char *image, uint32_t *at, struct rules_table *t, const void *from, size_t size, unsigned n)
+static inline void image_put(char *image, uint32_t *at, struct rules_table *t, const void *from, size_t size,
+	unsigned n)
 {
 	*at = (*at + 7) & ~7u;
 	t->offset = *at;

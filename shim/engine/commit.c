@@ -149,10 +149,10 @@ static bool is_accept(const struct snag_call *c)
 }
 
 /* The call's part: all but the result. */
-static void build_call(const struct snag_call *c, const struct snag_plan *p, uint8_t kind, struct snag_event_call *ev)
+static void build_call(const struct snag_call *c, const struct snag_plan *p, struct snag_event_call *ev)
 {
 	memset(ev, 0, sizeof(*ev));
-	ev->head.kind = kind;
+	ev->head.kind = SNAG_EVENT_CALL;
 	ev->head.proc = (uint16_t)c->who.proc;
 	ev->head.pid = c->who.pid;
 	ev->t_ns = c->start_ns;
@@ -219,15 +219,6 @@ static bool has_path(const struct snag_call *c)
 	return c->addr.family == AF_UNIX && c->path_len && c->path_len <= SNAG_PATH_MAX;
 }
 
-void engine_signal(const struct snag_call *c, const struct snag_plan *p, uint64_t now_ns, union snag_event *ev)
-{
-	build_call(c, p, SNAG_EVENT_RULE, &ev->call);
-	ev->call.t_ns = now_ns;
-	ev->call.by = SNAG_BY_RULE;
-	ev->call.flags |= SNAG_EVENT_SIGNAL;
-	ev->call.arg[0] = p->signal;
-}
-
 /* What was really asked of the kernel, where a rule changed the argument. */
 static void learn(struct engine *e, const struct snag_call *c, const struct snag_plan *p, const struct snag_outcome *o)
 {
@@ -260,7 +251,7 @@ unsigned engine_commit(struct engine *e, const struct snag_call *c, const struct
 	v = judge(e, c, p, o, holder);
 	if (refused)
 		reason = explain(c, p, o, holder);
-	build_call(c, p, SNAG_EVENT_CALL, &ev[0].call);
+	build_call(c, p, &ev[0].call);
 	build_result(c, p, o, &v, &ev[0].call);
 	if (reason.why)
 		build_why(e, &reason, &ev[n++].why);

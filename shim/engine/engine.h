@@ -42,9 +42,6 @@ bool engine_wants(const struct engine *e, unsigned call);
 /* With `dry` the plan names the rules that would have fired and carries nothing out. */
 void engine_decide(struct engine *e, const struct snag_call *c, struct snag_plan *p);
 
-/* The record of a signal that the plan is about to send: one record, to be written before a signal that may kill. */
-void engine_signal(const struct snag_call *c, const struct snag_plan *p, uint64_t now_ns, union snag_event *ev);
-
 /* The model learns; the event is built in ev[SNAG_EVENT_MAX]. Returns its number of records. With ev NULL (no trace)
  * only the model learns. An outcome that is UNSEEN returns the plan's ticket and leaves the model as it was. */
 unsigned engine_commit(struct engine *e, const struct snag_call *c, const struct snag_plan *p,

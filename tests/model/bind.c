@@ -13,7 +13,8 @@ enum { ADDR = SNAG_OPTION_REUSEADDR, PORT = SNAG_OPTION_REUSEPORT, BOTH = ADDR |
 
 static struct bind_claim claim(const char *addr, unsigned domain, unsigned options)
 {
-	return (struct bind_claim){.addr = drive_addr(addr, 80), .domain = (uint16_t)domain, .options = (uint8_t)options};
+	return (struct bind_claim){.addr = drive_addr(addr, 80), .domain = (uint16_t)domain,
+		.options = (uint8_t)options};
 }
 
 /* Rows: the new socket's options; columns: the old one's, in the order none, addr, port, both. x: in the way; u: shared

@@ -34,13 +34,14 @@ static unsigned pick(unsigned *seed, unsigned n)
 
 static struct snag_addr random_addr(unsigned *seed, unsigned domain)
 {
-	static const char *const v4[] = {"0.0.0.0", "127.0.0.1", "10.0.0.1"}, *const v6[] = {"::", "::1", "::ffff:1.2.3.4"};
+	static const char *const v4[] = {"0.0.0.0", "127.0.0.1", "10.0.0.1"},
+		*const v6[] = {"::", "::1", "::ffff:1.2.3.4"};
 
 	return drive_addr(domain == AF_INET ? v4[pick(seed, 3)] : v6[pick(seed, 3)], pick(seed, 5) * 1000);
 }
 
-/* Any call in any state with any answer: the model need not make sense of it, only stay whole. `tidy`: a slot is given out
- * again only when the model has forgotten it, as the session does. */
+/* Any call in any state with any answer: the model need not make sense of it, only stay whole. `tidy`: a slot is given
+ * out again only when the model has forgotten it, as the session does. */
 static void random_call(struct drive *d, unsigned *seed, bool tidy)
 {
 	static const int errs[] = {0, 0, 0, 0, EINPROGRESS, EADDRINUSE, ECONNREFUSED, EINTR, EISCONN, -1};
@@ -132,8 +133,8 @@ static void test_the_dead(void **state)
 	drive_end(d);
 }
 
-/* A death between any two stores: each word of the model that a bind or a close changes is put back to its old value, one
- * at a time, which is what the next owner of the lock may find. The check makes it whole. */
+/* A death between any two stores: each word of the model that a bind changes is put back to its old value, one at a
+ * time, which is what the next owner of the lock may find. The check makes it whole. */
 static void test_torn(void **state)
 {
 	struct drive *d = drive_begin();

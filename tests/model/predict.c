@@ -117,17 +117,20 @@ static void test_bind(void **state)
 	RUN({TCP4, 1, NULL, 0, 0, 0, SNAG_STATE_CLOSED}, {BIND, 1, "127.0.0.1", 8080, 0, 0, SNAG_STATE_BOUND},
 	    {BIND, 1, "127.0.0.1", 8081, EINVAL, 0, SNAG_STATE_BOUND},
 	    {TCP4, 2, NULL, 0, 0, 0, 0}, {BIND, 2, "127.0.0.1", 8080, EADDRINUSE, 0, SNAG_STATE_CLOSED},
-	    {BIND, 2, "127.0.0.2", 8080, 0, 0, 0}, {TCP4, 3, NULL, 0, 0, 0, 0}, {BIND, 3, "0.0.0.0", 8080, EADDRINUSE, 0, 0},
+	    {BIND, 2, "127.0.0.2", 8080, 0, 0, 0}, {TCP4, 3, NULL, 0, 0, 0, 0},
+	    {BIND, 3, "0.0.0.0", 8080, EADDRINUSE, 0, 0},
 	    {CLOSE, 1, NULL, 0, 0, 0, 0}, {BIND, 3, "0.0.0.0", 8080, EADDRINUSE, 0, 0}, {CLOSE, 2, NULL, 0, 0, 0, 0},
 	    {BIND, 3, "0.0.0.0", 8080, 0, 0, 0});
 	/* UDP and TCP never meet; nor do ports */
 	RUN({TCP4, 1, NULL, 0, 0, 0, 0}, {BIND, 1, "0.0.0.0", 8080, 0, 0, 0}, {UDP4, 2, NULL, 0, 0, 0, 0},
-	    {BIND, 2, "0.0.0.0", 8080, 0, 0, 0}, {UDP4, 3, NULL, 0, 0, 0, 0}, {BIND, 3, "127.0.0.1", 8080, EADDRINUSE, 0, 0},
+	    {BIND, 2, "0.0.0.0", 8080, 0, 0, 0}, {UDP4, 3, NULL, 0, 0, 0, 0},
+	    {BIND, 3, "127.0.0.1", 8080, EADDRINUSE, 0, 0},
 	    {BIND, 3, "127.0.0.1", 8081, 0, 0, 0});
 	/* port 0 is never refused by another socket */
 	RUN({TCP4, 1, NULL, 0, 0, 0, 0}, {BIND, 1, "127.0.0.1", 0, 0, 0, SNAG_STATE_BOUND});
 	/* what the machine decides */
-	RUN({USER, 0, NULL, 1000, 0, 0, 0}, {TCP4, 1, NULL, 0, 0, 0, 0}, {BIND, 1, "0.0.0.0", 80, WITHHELD(MACHINE), EACCES, 0},
+	RUN({USER, 0, NULL, 1000, 0, 0, 0}, {TCP4, 1, NULL, 0, 0, 0, 0},
+		{BIND, 1, "0.0.0.0", 80, WITHHELD(MACHINE), EACCES, 0},
 	    {BIND, 1, "10.1.2.3", 8080, WITHHELD(MACHINE), EADDRNOTAVAIL, SNAG_STATE_CLOSED},
 	    {BIND, 1, "10.1.2.3", 8080, WITHHELD(MACHINE), 0, SNAG_STATE_BOUND}, {TCP4, 2, NULL, 0, 0, 0, 0},
 	    {BIND, 2, "10.1.2.3", 8080, EADDRINUSE, 0, 0}, {BIND, 2, "0.0.0.0", 8080, EADDRINUSE, 0, 0});
@@ -147,9 +150,11 @@ static void test_listen(void **state)
 	RUN({TCP4, 1, NULL, 0, 0, 0, 0}, {REUSEADDR, 1, NULL, 0, 0, 0, 0}, {BIND, 1, "0.0.0.0", 8080, 0, 0, 0},
 	    {TCP4, 2, NULL, 0, 0, 0, 0}, {REUSEADDR, 2, NULL, 0, 0, 0, 0}, {BIND, 2, "0.0.0.0", 8080, 0, 0, 0},
 	    {LISTEN, 1, NULL, 5, 0, 0, SNAG_STATE_LISTEN}, {LISTEN, 1, NULL, 7, 0, 0, SNAG_STATE_LISTEN},
-	    {LISTEN, 2, NULL, 5, EADDRINUSE, 0, SNAG_STATE_BOUND}, {SHUTDOWN, 1, NULL, SHUT_WR, 0, 0, SNAG_STATE_LISTEN},
+	    {LISTEN, 2, NULL, 5, EADDRINUSE, 0, SNAG_STATE_BOUND},
+	    {SHUTDOWN, 1, NULL, SHUT_WR, 0, 0, SNAG_STATE_LISTEN},
 	    {SHUTDOWN, 1, NULL, SHUT_RD, 0, 0, SNAG_STATE_BOUND}, {LISTEN, 2, NULL, 5, 0, 0, SNAG_STATE_LISTEN},
-	    {TCP4, 3, NULL, 0, 0, 0, 0}, {REUSEADDR, 3, NULL, 0, 0, 0, 0}, {BIND, 3, "0.0.0.0", 8080, EADDRINUSE, 0, 0});
+	    {TCP4, 3, NULL, 0, 0, 0, 0}, {REUSEADDR, 3, NULL, 0, 0, 0, 0},
+	    {BIND, 3, "0.0.0.0", 8080, EADDRINUSE, 0, 0});
 	RUN({TCP4, 1, NULL, 0, 0, 0, 0}, {LISTEN, 1, NULL, 5, 0, 0, SNAG_STATE_LISTEN}, {UDP4, 2, NULL, 0, 0, 0, 0},
 	    {LISTEN, 2, NULL, 5, EOPNOTSUPP, 0, 0}, {UNIX, 3, NULL, 0, 0, 0, 0}, {LISTEN, 3, NULL, 5, EINVAL, 0, 0},
 	    {TCP4, 4, NULL, 0, 0, 0, 0}, {CONNECT, 4, "127.0.0.1", 80, WITHHELD(PEER), 0, SNAG_STATE_ESTABLISHED},
@@ -159,7 +164,8 @@ static void test_listen(void **state)
 static void test_connect(void **state)
 {
 	(void)state;
-	RUN({TCP4, 1, NULL, 0, 0, 0, 0}, {CONNECT, 1, "127.0.0.1", 80, WITHHELD(PEER), EINPROGRESS, SNAG_STATE_SYN_SENT},
+	RUN({TCP4, 1, NULL, 0, 0, 0, 0},
+		{CONNECT, 1, "127.0.0.1", 80, WITHHELD(PEER), EINPROGRESS, SNAG_STATE_SYN_SENT},
 	    {CONNECT, 1, "127.0.0.1", 80, WITHHELD(PEER), EALREADY, SNAG_STATE_SYN_SENT},
 	    {CONNECT, 1, "127.0.0.1", 80, WITHHELD(PEER), 0, SNAG_STATE_ESTABLISHED},
 	    {CONNECT, 1, "127.0.0.1", 80, EISCONN, 0, SNAG_STATE_ESTABLISHED},
@@ -171,10 +177,12 @@ static void test_connect(void **state)
 	    {BIND, 1, "127.0.0.1", 8081, EINVAL, 0, SNAG_STATE_BOUND},
 	    {CONNECT, 1, "127.0.0.1", 80, WITHHELD(PEER), EINTR, SNAG_STATE_SYN_SENT},
 	    {CONNECT, 1, "127.0.0.1", 80, WITHHELD(PEER), EISCONN, SNAG_STATE_ESTABLISHED});
-	RUN({UDP4, 1, NULL, 0, 0, 0, 0}, {SHUTDOWN, 1, NULL, SHUT_WR, ENOTCONN, 0, 0}, {CONNECT, 1, "127.0.0.1", 80, 0, 0, 0},
+	RUN({UDP4, 1, NULL, 0, 0, 0, 0}, {SHUTDOWN, 1, NULL, SHUT_WR, ENOTCONN, 0, 0},
+		{CONNECT, 1, "127.0.0.1", 80, 0, 0, 0},
 	    {SHUTDOWN, 1, NULL, SHUT_WR, 0, 0, 0}, {CONNECT, 1, "10.9.9.9", 80, WITHHELD(MACHINE), ENETUNREACH, 0},
 	    {SHUTDOWN, 1, NULL, 9, EINVAL, 0, 0});
-	RUN({TCP4, 1, NULL, 0, 0, 0, 0}, {SHUTDOWN, 1, NULL, SHUT_RDWR, ENOTCONN, 0, 0}, {ACCEPT, 1, NULL, 2, EINVAL, 0, 0},
+	RUN({TCP4, 1, NULL, 0, 0, 0, 0}, {SHUTDOWN, 1, NULL, SHUT_RDWR, ENOTCONN, 0, 0},
+		{ACCEPT, 1, NULL, 2, EINVAL, 0, 0},
 	    {UDP4, 3, NULL, 0, 0, 0, 0}, {ACCEPT, 3, NULL, 4, EOPNOTSUPP, 0, 0});
 }
 
@@ -184,7 +192,8 @@ static void test_children(void **state)
 	(void)state;
 	RUN({TCP4, 1, NULL, 0, 0, 0, 0}, {BIND, 1, "0.0.0.0", 8080, 0, 0, 0}, {LISTEN, 1, NULL, 5, 0, 0, 0},
 	    {ACCEPT, 1, NULL, 2, WITHHELD(PEER), 0, 0}, {ACCEPT, 1, NULL, 3, WITHHELD(PEER), EAGAIN, 0},
-	    {CLOSE, 1, NULL, 0, 0, 0, 0}, {TCP4, 4, NULL, 0, 0, 0, 0}, {BIND, 4, "0.0.0.0", 8080, WITHHELD(PEER), EADDRINUSE, 0},
+	    {CLOSE, 1, NULL, 0, 0, 0, 0}, {TCP4, 4, NULL, 0, 0, 0, 0},
+	    {BIND, 4, "0.0.0.0", 8080, WITHHELD(PEER), EADDRINUSE, 0},
 	    {CLOSE, 2, NULL, 0, 0, 0, 0}, {BIND, 4, "0.0.0.0", 8080, WITHHELD(PEER), EADDRINUSE, SNAG_STATE_CLOSED});
 	/* both REUSEADDR: neither child nor what it leaves is in the way */
 	RUN({TCP4, 1, NULL, 0, 0, 0, 0}, {REUSEADDR, 1, NULL, 0, 0, 0, 0}, {BIND, 1, "0.0.0.0", 8080, 0, 0, 0},
@@ -241,7 +250,8 @@ static void bind_ok(struct drive *d, uint32_t sock, const char *addr, unsigned p
 static void test_holder(void **state)
 {
 	struct drive *d = drive_begin();
-	const struct row child[] = {{LISTEN, 1, NULL, 5, 0, 0, 0}, {ACCEPT, 1, NULL, 6, 0, 0, 0}, {CLOSE, 1, NULL, 0, 0, 0, 0}};
+	const struct row child[] = {{LISTEN, 1, NULL, 5, 0, 0, 0}, {ACCEPT, 1, NULL, 6, 0, 0, 0},
+		{CLOSE, 1, NULL, 0, 0, 0, 0}};
 	struct snag_call c;
 	struct snag_outcome o;
 	struct model_sock s;
@@ -249,7 +259,8 @@ static void test_holder(void **state)
 
 	(void)state;
 	for (uint32_t i = 1; i <= 4; i++)
-		drive_socket(d, i, i == 3 ? SNAG_PROTO_UDP : SNAG_PROTO_TCP, AF_INET, i == 3 ? SOCK_DGRAM : SOCK_STREAM);
+		drive_socket(d, i, i == 3 ? SNAG_PROTO_UDP : SNAG_PROTO_TCP, AF_INET,
+			i == 3 ? SOCK_DGRAM : SOCK_STREAM);
 	bind_ok(d, 1, "127.0.0.1", 8080);
 	bind_ok(d, 2, "127.0.0.2", 8080);
 	bind_ok(d, 3, "0.0.0.0", 8080);
@@ -365,7 +376,8 @@ static void test_adopt(void **state)
 {
 	struct drive *d = drive_begin();
 	struct model_facts f = {.proto = SNAG_PROTO_TCP, .state = SNAG_STATE_LISTEN, .role = SNAG_ROLE_LISTENER,
-				.domain = AF_INET6, .type = SOCK_STREAM, .backlog = 7, .options = SNAG_OPTION_REUSEADDR};
+				.domain = AF_INET6, .type = SOCK_STREAM, .backlog = 7,
+					.options = SNAG_OPTION_REUSEADDR};
 	struct model_sock s;
 
 	(void)state;

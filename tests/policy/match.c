@@ -152,7 +152,8 @@ static void test_texts(void **state)
 		bool match;
 	} rows[] = {
 		{RULE_KEY_EXE, "nginx", true},	      {RULE_KEY_EXE, "ngin", false},   {RULE_KEY_EXE, "nginxx", false},
-		{RULE_KEY_COMM, "worker", true},      {RULE_KEY_COMM, "work", false},  {RULE_KEY_CALLER, "libevent", true},
+		{RULE_KEY_COMM, "worker", true},      {RULE_KEY_COMM, "work", false},
+		 {RULE_KEY_CALLER, "libevent", true},
 		{RULE_KEY_CALLER, "event-2", true},   {RULE_KEY_CALLER, "libuv", false}, {RULE_KEY_EXE, "", false},
 	};
 	struct match_view v = a_view();
@@ -179,7 +180,8 @@ static void test_addresses(void **state)
 		const char *addr, *net;
 		bool match;
 	} rows[] = {
-		{"10.1.2.3", "10.0.0.0/8", true},   {"11.1.2.3", "10.0.0.0/8", false}, {"::ffff:10.1.1.1", "10.0.0.0/8", true},
+		{"10.1.2.3", "10.0.0.0/8", true},   {"11.1.2.3", "10.0.0.0/8", false},
+		{"::ffff:10.1.1.1", "10.0.0.0/8", true},
 		{"10.1.2.3", "10.1.2.3", true},	    {"::1", "::1", true},	       {"::2", "::1", false},
 	};
 	struct match_view v = a_view();

@@ -132,7 +132,8 @@ static void test_counts_are_of_matches(void **state)
 static void test_steps(void **state)
 {
 	const struct rule_step steps[] = {
-		{.times = 2, .action = SNAG_ACTION_deny}, {.times = 1, .delay_ns = 5}, {.times = 3, .action = SNAG_ACTION_deny},
+		{.times = 2, .action = SNAG_ACTION_deny}, {.times = 1, .delay_ns = 5},
+		{.times = 3, .action = SNAG_ACTION_deny},
 	};
 	static const uint32_t expect[] = {0, 0, 1, 2, 2, 2, TRIGGER_NO_STEP, TRIGGER_NO_STEP};
 	struct rule_when w = {0};
