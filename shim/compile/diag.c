@@ -181,7 +181,8 @@ const char *suggest(const char *text, suggest_fn *candidate, const void *arg)
 		if (n > WORD_MAX)
 			continue;
 		unsigned d = distance(text, len, name, n);
-		if (d < n && (d < least || (d == least && !best))) {
+		bool begins = strncmp(name, text, len) == 0;	/* of two as near, what was only cut short */
+		if (d < n && (d < least || (d == least && (!best || begins)))) {
 			least = d;
 			best = name;
 		}

@@ -165,14 +165,13 @@ static bool fits_all_steps(const struct policy_rule *r, unsigned call)
 static void fit_name(struct diags *d, struct policy_rule *r, const struct value *name)
 {
 	uint64_t named[SNAG_CALL_WORDS] = { (uint64_t)name->lo, (uint64_t)name->hi };
-	bool any = false, later = true;
+	bool any = false;
 	unsigned first = 0, key;
 
 	for (unsigned c = SNAG_CALLS - 1; c; c--) {
 		if (!in_set(named, c))
 			continue;
 		first = c;
-		later &= call_has(c, SNAG_TRAIT_LATER);
 		if (fits_all_steps(r, c)) {
 			any = true;
 			if (!call_has(c, SNAG_TRAIT_LATER))
@@ -184,15 +183,27 @@ static void fit_name(struct diags *d, struct policy_rule *r, const struct value 
 		if (v != FITS)
 			say_unfit(d, r->steps[i].what, key, v, first, name->text + (*name->text == '='));
 	}
-	if (later && first)
-		diag_error(d, name->node, "rules on %s are not built yet", name->text);
+}
+
+static void refuse_later(struct diags *d, const struct value *name)
+{
+	uint64_t named[SNAG_CALL_WORDS] = { (uint64_t)name->lo, (uint64_t)name->hi };
+	bool any = false, built = false;
+
+	for (unsigned c = 1; c < SNAG_CALLS; c++)
+		if (in_set(named, c)) {
+			any = true;
+			built |= !call_has(c, SNAG_TRAIT_LATER);
+		}
+	if (any && !built)
+		diag_error(d, name->node, "rules on %s are not built yet", name->text + (*name->text == '='));
 }
 
 /* Every call that fits. Those that are not built are left out, and that is said. */
 static void fit_all(struct diags *d, struct policy_rule *r, const struct node *at)
 {
 	const char *left_out = "", *last = "";
-	bool any = false;
+	bool any = false, built = false;
 
 	for (unsigned c = 1; c < SNAG_CALLS; c++) {
 		const char *group = call_row(c)->group;
@@ -201,6 +212,7 @@ static void fit_all(struct diags *d, struct policy_rule *r, const struct node *a
 		any = true;
 		if (!call_has(c, SNAG_TRAIT_LATER)) {
 			add_call(r->calls, c);
+			built = true;
 		} else if (strcmp(group, last) != 0 && !words_have(left_out, group)) {
 			left_out = arena_printf(d->arena, "%s%s%s", left_out, *left_out ? " " : "", group);
 			last = group;
@@ -216,6 +228,9 @@ static void fit_all(struct diags *d, struct policy_rule *r, const struct node *a
 			   object_text(what, KEY_do_errno), why ? ": " : "", why ? why : "");
 	} else if (!any) {
 		diag_error(d, at, "no call fits all of its steps");
+	} else if (!built) {
+		diag_error(d, at, "fits %s only: rules on these calls are not built yet",
+			   words_listed(d->arena, left_out));
 	} else if (*left_out) {
 		diag_warn(d, at, "leaves out %s: rules on these calls are not built yet",
 			  words_listed(d->arena, left_out));
@@ -253,6 +268,8 @@ void fit_rule(struct diags *d, struct policy_rule *r)
 	for (unsigned i = 0; i < calls->n && !r->covers_all; i++)
 		fit_name(d, r, &calls->values[i]);
 	warn_forced(d, r);
-	for (unsigned i = 0; i < r->n_steps; i++)
+	for (unsigned i = 0; i < r->n_steps && d->errors == errors; i++)
 		refuse_unbuilt(d, r->steps[i].what);
+	for (unsigned i = 0; i < calls->n; i++)
+		refuse_later(d, &calls->values[i]);
 }

@@ -67,7 +67,7 @@ static int64_t unit_ns(const char *name)
 	return 0;
 }
 
-/* "1.5" -> 15, 1: the number without its point, and how many digits stand behind it. At most nine. */
+/* "1.5" -> 15, 1: the number without its point, and how many digits stand behind it. A tenth digit and more say nothing. */
 static bool decimal(const char **s, int64_t *n, unsigned *places)
 {
 	const char *start = *s;
@@ -78,9 +78,13 @@ static bool decimal(const char **s, int64_t *n, unsigned *places)
 	if (**s != '.')
 		return true;
 	start = ++*s;
-	for (; **s >= '0' && **s <= '9'; ++*s, ++*places)
-		if (*places == 9 || __builtin_mul_overflow(*n, 10, n) || __builtin_add_overflow(*n, **s - '0', n))
+	for (; **s >= '0' && **s <= '9'; ++*s) {
+		if (*places == 9)
+			continue;
+		if (__builtin_mul_overflow(*n, 10, n) || __builtin_add_overflow(*n, **s - '0', n))
 			return false;
+		++*places;
+	}
 	return *s > start;
 }
 
@@ -275,7 +279,7 @@ static const char *read_count(struct arena *a, const struct field *f, const char
 	return NULL;
 }
 
-#define DURATION "^[0-9]+(\\.[0-9]{1,9})?(ns|us|ms|s|m|h)$"
+#define DURATION "^[0-9]+(\\.[0-9]+)?(ns|us|ms|s|m|h)$"
 
 const struct type type_version = { "version", "1", ACCEPT_NUMBER, read_version, NULL, NULL };
 const struct type type_number = { "number", "a number", ACCEPT_NUMBER, read_number, NULL, NULL };
@@ -283,13 +287,13 @@ const struct type type_duration = { "duration", "a duration such as 250ms", ACCE
 				    DURATION, NULL };
 const struct type type_hold = { "duration or forever", "a duration such as 250ms, or forever",
 				ACCEPT_TEXT | ACCEPT_NUMBER, read_hold,
-				"^(forever|[0-9]+(\\.[0-9]{1,9})?(ns|us|ms|s|m|h))$", NULL };
+				"^(forever|[0-9]+(\\.[0-9]+)?(ns|us|ms|s|m|h))$", NULL };
 const struct type type_drops = { "number or forever", "a number, or forever", ACCEPT_TEXT | ACCEPT_NUMBER, read_drops,
 				 "^(forever|[0-9]+)$", NULL };
 const struct type type_size = { "size", "a number of bytes, or such as 64KiB", ACCEPT_TEXT | ACCEPT_NUMBER, read_size,
 				"^[0-9]+(KiB|MiB)?$", NULL };
 const struct type type_chance = { "chance", "a chance such as 5% or 0.05", ACCEPT_TEXT | ACCEPT_NUMBER, read_chance,
-				  "^(0*(100|[0-9]{1,2})(\\.[0-9]{1,9})?%|0*[01](\\.[0-9]{1,9})?)$", NULL };
+				  "^(0*(100|[0-9]{1,2})(\\.[0-9]+)?%|0*[01](\\.[0-9]+)?)$", NULL };
 const struct type type_span = { "range", "a range such as 40000..40015", ACCEPT_TEXT, read_span,
 				"^[0-9]+\\.\\.[0-9]+$", NULL };
 const struct type type_port = { "port", "a port such as 8080, or a range such as 8000..8099",
