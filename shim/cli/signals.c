@@ -75,11 +75,10 @@ void signals_foreground(void)
 	for (size_t i = 0; i < ARRAY_LEN(passed_on); i++)
 		sigaddset(&state.held, passed_on[i]);
 	sigprocmask(SIG_BLOCK, &state.held, &state.mask);
-	for (size_t i = 0; i < ARRAY_LEN(passed_on); i++) {
+	/* Also what was ignored at the start (nohup, a shell's background job): the command starts with the same
+	 * disposition, and may have set a handler of its own since. */
+	for (size_t i = 0; i < ARRAY_LEN(passed_on); i++)
 		catch(passed_on[i], &pass);
-		if (state.before[passed_on[i]].sa_handler == SIG_IGN)	/* nohup */
-			sigaction(passed_on[i], &state.before[passed_on[i]], NULL);
-	}
 	catch(SIGCHLD, &child);		/* also where it was ignored: then nobody could be waited for */
 	catch(SIGPIPE, &pipe);
 }
