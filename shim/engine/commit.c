@@ -233,6 +233,12 @@ static void learn(struct engine *e, const struct snag_call *c, const struct snag
 	model_learn(e->model, &real, o, o->end_ns);
 }
 
+/* A fork or exec that no rule touched and that worked: the records of processes tell of it. */
+static bool is_plain_process(const struct snag_call *c, const struct snag_plan *p, const struct snag_outcome *o)
+{
+	return call_has(c->call, SNAG_TRAIT_PROC) && o->seen == SNAG_SEEN && !o->err && !p->rule[0];
+}
+
 unsigned engine_commit(struct engine *e, const struct snag_call *c, const struct snag_plan *p,
 		       const struct snag_outcome *o, union snag_event *ev)
 {
@@ -242,7 +248,7 @@ unsigned engine_commit(struct engine *e, const struct snag_call *c, const struct
 	uint32_t holder = 0;
 	unsigned n = 1;
 
-	if (!ev) {
+	if (!ev || is_plain_process(c, p, o)) {
 		learn(e, c, p, o);
 		return 0;
 	}
