@@ -78,6 +78,8 @@ static void learn_bind(struct model *m, struct model_sock *r, const struct snag_
 		record_state(r, SNAG_STATE_BOUND, now_ns);
 	if (a->family != r->domain)
 		return;
+	if (r->flags & MODEL_COUNTED)	/* an accepted one that was reset may be bound anew */
+		traffic_leave(m, r, now_ns);
 	port_unlink(m, c->sock);
 	local_is(r, a);
 	if (c->addr.port)

@@ -84,6 +84,24 @@ static void random_call(struct drive *d, unsigned *seed, bool tidy)
 	drive_learn(d, &c, &o);
 }
 
+static unsigned open_in_all(const struct model *m)
+{
+	unsigned n = 0;
+
+	for (unsigned port = 0; port < MODEL_PORTS; port++)
+		n += m->traffic[port].open;
+	return n;
+}
+
+static unsigned counted(const struct model *m)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < SOCKS; i++)
+		n += (m->sock[i].flags & MODEL_COUNTED) != 0;
+	return n;
+}
+
 static void test_random(void **state)
 {
 	unsigned seed = 5;
@@ -93,14 +111,14 @@ static void test_random(void **state)
 		struct drive *d = drive_begin();
 		for (int i = 0; i < 5000; i++)
 			random_call(d, &seed, true);
+		assert_int_equal(open_in_all(d->m), counted(d->m));	/* before the check counts anew */
 		assert_int_equal(model_check(d->m, all_live, NULL), 0);
 		for (uint32_t s = 1; s <= SOCKS; s++)
 			model_forget(d->m, s, d->now_ns);
+		assert_int_equal(open_in_all(d->m), 0);
 		assert_int_equal(model_check(d->m, none_live, NULL), 0);
 		for (unsigned chain = 0; chain < MODEL_CHAINS; chain++)
 			assert_int_equal(d->m->port[chain], 0);
-		for (unsigned port = 0; port < MODEL_PORTS; port++)
-			assert_int_equal(d->m->traffic[port].open, 0);
 		drive_end(d);
 	}
 }

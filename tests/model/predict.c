@@ -114,50 +114,80 @@ static void run(const struct row *rows, size_t n)
 static void test_bind(void **state)
 {
 	(void)state;
-	RUN({TCP4, 1, NULL, 0, 0, 0, SNAG_STATE_CLOSED}, {BIND, 1, "127.0.0.1", 8080, 0, 0, SNAG_STATE_BOUND},
+	RUN({TCP4, 1, NULL, 0, 0, 0, SNAG_STATE_CLOSED},
+	    {BIND, 1, "127.0.0.1", 8080, 0, 0, SNAG_STATE_BOUND},
 	    {BIND, 1, "127.0.0.1", 8081, EINVAL, 0, SNAG_STATE_BOUND},
-	    {TCP4, 2, NULL, 0, 0, 0, 0}, {BIND, 2, "127.0.0.1", 8080, EADDRINUSE, 0, SNAG_STATE_CLOSED},
-	    {BIND, 2, "127.0.0.2", 8080, 0, 0, 0}, {TCP4, 3, NULL, 0, 0, 0, 0},
+	    {TCP4, 2, NULL, 0, 0, 0, 0},
+	    {BIND, 2, "127.0.0.1", 8080, EADDRINUSE, 0, SNAG_STATE_CLOSED},
+	    {BIND, 2, "127.0.0.2", 8080, 0, 0, 0},
+	    {TCP4, 3, NULL, 0, 0, 0, 0},
 	    {BIND, 3, "0.0.0.0", 8080, EADDRINUSE, 0, 0},
-	    {CLOSE, 1, NULL, 0, 0, 0, 0}, {BIND, 3, "0.0.0.0", 8080, EADDRINUSE, 0, 0}, {CLOSE, 2, NULL, 0, 0, 0, 0},
+	    {CLOSE, 1, NULL, 0, 0, 0, 0},
+	    {BIND, 3, "0.0.0.0", 8080, EADDRINUSE, 0, 0},
+	    {CLOSE, 2, NULL, 0, 0, 0, 0},
 	    {BIND, 3, "0.0.0.0", 8080, 0, 0, 0});
 	/* UDP and TCP never meet; nor do ports */
-	RUN({TCP4, 1, NULL, 0, 0, 0, 0}, {BIND, 1, "0.0.0.0", 8080, 0, 0, 0}, {UDP4, 2, NULL, 0, 0, 0, 0},
-	    {BIND, 2, "0.0.0.0", 8080, 0, 0, 0}, {UDP4, 3, NULL, 0, 0, 0, 0},
+	RUN({TCP4, 1, NULL, 0, 0, 0, 0},
+	    {BIND, 1, "0.0.0.0", 8080, 0, 0, 0},
+	    {UDP4, 2, NULL, 0, 0, 0, 0},
+	    {BIND, 2, "0.0.0.0", 8080, 0, 0, 0},
+	    {UDP4, 3, NULL, 0, 0, 0, 0},
 	    {BIND, 3, "127.0.0.1", 8080, EADDRINUSE, 0, 0},
 	    {BIND, 3, "127.0.0.1", 8081, 0, 0, 0});
 	/* port 0 is never refused by another socket */
-	RUN({TCP4, 1, NULL, 0, 0, 0, 0}, {BIND, 1, "127.0.0.1", 0, 0, 0, SNAG_STATE_BOUND});
+	RUN({TCP4, 1, NULL, 0, 0, 0, 0},
+	    {BIND, 1, "127.0.0.1", 0, 0, 0, SNAG_STATE_BOUND});
 	/* what the machine decides */
-	RUN({USER, 0, NULL, 1000, 0, 0, 0}, {TCP4, 1, NULL, 0, 0, 0, 0},
-		{BIND, 1, "0.0.0.0", 80, WITHHELD(MACHINE), EACCES, 0},
+	RUN({USER, 0, NULL, 1000, 0, 0, 0},
+	    {TCP4, 1, NULL, 0, 0, 0, 0},
+	    {BIND, 1, "0.0.0.0", 80, WITHHELD(MACHINE), EACCES, 0},
 	    {BIND, 1, "10.1.2.3", 8080, WITHHELD(MACHINE), EADDRNOTAVAIL, SNAG_STATE_CLOSED},
-	    {BIND, 1, "10.1.2.3", 8080, WITHHELD(MACHINE), 0, SNAG_STATE_BOUND}, {TCP4, 2, NULL, 0, 0, 0, 0},
-	    {BIND, 2, "10.1.2.3", 8080, EADDRINUSE, 0, 0}, {BIND, 2, "0.0.0.0", 8080, EADDRINUSE, 0, 0});
+	    {BIND, 1, "10.1.2.3", 8080, WITHHELD(MACHINE), 0, SNAG_STATE_BOUND},
+	    {TCP4, 2, NULL, 0, 0, 0, 0},
+	    {BIND, 2, "10.1.2.3", 8080, EADDRINUSE, 0, 0},
+	    {BIND, 2, "0.0.0.0", 8080, EADDRINUSE, 0, 0});
 	/* families */
-	RUN({TCP4, 1, NULL, 0, 0, 0, 0}, {BIND, 1, "::1", 8080, EAFNOSUPPORT, 0, 0}, {TCP6, 2, NULL, 0, 0, 0, 0},
-	    {BIND, 2, "127.0.0.1", 8080, WITHHELD(UNMODELLED), EINVAL, 0}, {V6ONLY, 2, NULL, 0, 0, 0, 0},
-	    {BIND, 2, "::ffff:127.0.0.1", 8080, EINVAL, 0, 0}, {BIND, 2, "::", 8080, 0, 0, 0},
+	RUN({TCP4, 1, NULL, 0, 0, 0, 0},
+	    {BIND, 1, "::1", 8080, EAFNOSUPPORT, 0, 0},
+	    {TCP6, 2, NULL, 0, 0, 0, 0},
+	    {BIND, 2, "127.0.0.1", 8080, WITHHELD(UNMODELLED), EINVAL, 0},
+	    {V6ONLY, 2, NULL, 0, 0, 0, 0},
+	    {BIND, 2, "::ffff:127.0.0.1", 8080, EINVAL, 0, 0},
+	    {BIND, 2, "::", 8080, 0, 0, 0},
 	    {BIND, 1, "0.0.0.0", 8080, 0, 0, 0});
 	/* a specific IPv6 address makes the socket V6ONLY */
-	RUN({TCP6, 1, NULL, 0, 0, 0, 0}, {BIND, 1, "::1", 8080, 0, 0, 0}, {TCP4, 2, NULL, 0, 0, 0, 0},
+	RUN({TCP6, 1, NULL, 0, 0, 0, 0},
+	    {BIND, 1, "::1", 8080, 0, 0, 0},
+	    {TCP4, 2, NULL, 0, 0, 0, 0},
 	    {BIND, 2, "0.0.0.0", 8080, 0, 0, 0});
 }
 
 static void test_listen(void **state)
 {
 	(void)state;
-	RUN({TCP4, 1, NULL, 0, 0, 0, 0}, {REUSEADDR, 1, NULL, 0, 0, 0, 0}, {BIND, 1, "0.0.0.0", 8080, 0, 0, 0},
-	    {TCP4, 2, NULL, 0, 0, 0, 0}, {REUSEADDR, 2, NULL, 0, 0, 0, 0}, {BIND, 2, "0.0.0.0", 8080, 0, 0, 0},
-	    {LISTEN, 1, NULL, 5, 0, 0, SNAG_STATE_LISTEN}, {LISTEN, 1, NULL, 7, 0, 0, SNAG_STATE_LISTEN},
+	RUN({TCP4, 1, NULL, 0, 0, 0, 0},
+	    {REUSEADDR, 1, NULL, 0, 0, 0, 0},
+	    {BIND, 1, "0.0.0.0", 8080, 0, 0, 0},
+	    {TCP4, 2, NULL, 0, 0, 0, 0},
+	    {REUSEADDR, 2, NULL, 0, 0, 0, 0},
+	    {BIND, 2, "0.0.0.0", 8080, 0, 0, 0},
+	    {LISTEN, 1, NULL, 5, 0, 0, SNAG_STATE_LISTEN},
+	    {LISTEN, 1, NULL, 7, 0, 0, SNAG_STATE_LISTEN},
 	    {LISTEN, 2, NULL, 5, EADDRINUSE, 0, SNAG_STATE_BOUND},
 	    {SHUTDOWN, 1, NULL, SHUT_WR, 0, 0, SNAG_STATE_LISTEN},
-	    {SHUTDOWN, 1, NULL, SHUT_RD, 0, 0, SNAG_STATE_BOUND}, {LISTEN, 2, NULL, 5, 0, 0, SNAG_STATE_LISTEN},
-	    {TCP4, 3, NULL, 0, 0, 0, 0}, {REUSEADDR, 3, NULL, 0, 0, 0, 0},
+	    {SHUTDOWN, 1, NULL, SHUT_RD, 0, 0, SNAG_STATE_BOUND},
+	    {LISTEN, 2, NULL, 5, 0, 0, SNAG_STATE_LISTEN},
+	    {TCP4, 3, NULL, 0, 0, 0, 0},
+	    {REUSEADDR, 3, NULL, 0, 0, 0, 0},
 	    {BIND, 3, "0.0.0.0", 8080, EADDRINUSE, 0, 0});
-	RUN({TCP4, 1, NULL, 0, 0, 0, 0}, {LISTEN, 1, NULL, 5, 0, 0, SNAG_STATE_LISTEN}, {UDP4, 2, NULL, 0, 0, 0, 0},
-	    {LISTEN, 2, NULL, 5, EOPNOTSUPP, 0, 0}, {UNIX, 3, NULL, 0, 0, 0, 0}, {LISTEN, 3, NULL, 5, EINVAL, 0, 0},
-	    {TCP4, 4, NULL, 0, 0, 0, 0}, {CONNECT, 4, "127.0.0.1", 80, WITHHELD(PEER), 0, SNAG_STATE_ESTABLISHED},
+	RUN({TCP4, 1, NULL, 0, 0, 0, 0},
+	    {LISTEN, 1, NULL, 5, 0, 0, SNAG_STATE_LISTEN},
+	    {UDP4, 2, NULL, 0, 0, 0, 0},
+	    {LISTEN, 2, NULL, 5, EOPNOTSUPP, 0, 0},
+	    {UNIX, 3, NULL, 0, 0, 0, 0},
+	    {LISTEN, 3, NULL, 5, EINVAL, 0, 0},
+	    {TCP4, 4, NULL, 0, 0, 0, 0},
+	    {CONNECT, 4, "127.0.0.1", 80, WITHHELD(PEER), 0, SNAG_STATE_ESTABLISHED},
 	    {LISTEN, 4, NULL, 5, EINVAL, 0, 0});
 }
 
@@ -165,53 +195,80 @@ static void test_connect(void **state)
 {
 	(void)state;
 	RUN({TCP4, 1, NULL, 0, 0, 0, 0},
-		{CONNECT, 1, "127.0.0.1", 80, WITHHELD(PEER), EINPROGRESS, SNAG_STATE_SYN_SENT},
+	    {CONNECT, 1, "127.0.0.1", 80, WITHHELD(PEER), EINPROGRESS, SNAG_STATE_SYN_SENT},
 	    {CONNECT, 1, "127.0.0.1", 80, WITHHELD(PEER), EALREADY, SNAG_STATE_SYN_SENT},
 	    {CONNECT, 1, "127.0.0.1", 80, WITHHELD(PEER), 0, SNAG_STATE_ESTABLISHED},
 	    {CONNECT, 1, "127.0.0.1", 80, EISCONN, 0, SNAG_STATE_ESTABLISHED},
 	    {SHUTDOWN, 1, NULL, SHUT_WR, WITHHELD(PEER), 0, SNAG_STATE_FIN_WAIT},
 	    {CONNECT, 1, NULL, 0, 0, 0, SNAG_STATE_CLOSED});
-	RUN({TCP4, 1, NULL, 0, 0, 0, 0}, {CONNECT, 1, "127.0.0.1", 80, WITHHELD(PEER), ECONNREFUSED, SNAG_STATE_CLOSED},
+	RUN({TCP4, 1, NULL, 0, 0, 0, 0},
+	    {CONNECT, 1, "127.0.0.1", 80, WITHHELD(PEER), ECONNREFUSED, SNAG_STATE_CLOSED},
 	    {BIND, 1, "127.0.0.1", 8080, 0, 0, SNAG_STATE_BOUND},
 	    {CONNECT, 1, "127.0.0.1", 80, WITHHELD(PEER), ECONNREFUSED, SNAG_STATE_BOUND},
 	    {BIND, 1, "127.0.0.1", 8081, EINVAL, 0, SNAG_STATE_BOUND},
 	    {CONNECT, 1, "127.0.0.1", 80, WITHHELD(PEER), EINTR, SNAG_STATE_SYN_SENT},
 	    {CONNECT, 1, "127.0.0.1", 80, WITHHELD(PEER), EISCONN, SNAG_STATE_ESTABLISHED});
-	RUN({UDP4, 1, NULL, 0, 0, 0, 0}, {SHUTDOWN, 1, NULL, SHUT_WR, ENOTCONN, 0, 0},
-		{CONNECT, 1, "127.0.0.1", 80, 0, 0, 0},
-	    {SHUTDOWN, 1, NULL, SHUT_WR, 0, 0, 0}, {CONNECT, 1, "10.9.9.9", 80, WITHHELD(MACHINE), ENETUNREACH, 0},
+	RUN({UDP4, 1, NULL, 0, 0, 0, 0},
+	    {SHUTDOWN, 1, NULL, SHUT_WR, ENOTCONN, 0, 0},
+	    {CONNECT, 1, "127.0.0.1", 80, 0, 0, 0},
+	    {SHUTDOWN, 1, NULL, SHUT_WR, 0, 0, 0},
+	    {CONNECT, 1, "10.9.9.9", 80, WITHHELD(MACHINE), ENETUNREACH, 0},
 	    {SHUTDOWN, 1, NULL, 9, EINVAL, 0, 0});
-	RUN({TCP4, 1, NULL, 0, 0, 0, 0}, {SHUTDOWN, 1, NULL, SHUT_RDWR, ENOTCONN, 0, 0},
-		{ACCEPT, 1, NULL, 2, EINVAL, 0, 0},
-	    {UDP4, 3, NULL, 0, 0, 0, 0}, {ACCEPT, 3, NULL, 4, EOPNOTSUPP, 0, 0});
+	RUN({TCP4, 1, NULL, 0, 0, 0, 0},
+	    {SHUTDOWN, 1, NULL, SHUT_RDWR, ENOTCONN, 0, 0},
+	    {ACCEPT, 1, NULL, 2, EINVAL, 0, 0},
+	    {UDP4, 3, NULL, 0, 0, 0, 0},
+	    {ACCEPT, 3, NULL, 4, EOPNOTSUPP, 0, 0});
 }
 
 /* A child keeps its listener's port. It may have been reset meanwhile, so the refusal is not certain. */
 static void test_children(void **state)
 {
 	(void)state;
-	RUN({TCP4, 1, NULL, 0, 0, 0, 0}, {BIND, 1, "0.0.0.0", 8080, 0, 0, 0}, {LISTEN, 1, NULL, 5, 0, 0, 0},
-	    {ACCEPT, 1, NULL, 2, WITHHELD(PEER), 0, 0}, {ACCEPT, 1, NULL, 3, WITHHELD(PEER), EAGAIN, 0},
-	    {CLOSE, 1, NULL, 0, 0, 0, 0}, {TCP4, 4, NULL, 0, 0, 0, 0},
+	RUN({TCP4, 1, NULL, 0, 0, 0, 0},
+	    {BIND, 1, "0.0.0.0", 8080, 0, 0, 0},
+	    {LISTEN, 1, NULL, 5, 0, 0, 0},
+	    {ACCEPT, 1, NULL, 2, WITHHELD(PEER), 0, 0},
+	    {ACCEPT, 1, NULL, 3, WITHHELD(PEER), EAGAIN, 0},
+	    {CLOSE, 1, NULL, 0, 0, 0, 0},
+	    {TCP4, 4, NULL, 0, 0, 0, 0},
 	    {BIND, 4, "0.0.0.0", 8080, WITHHELD(PEER), EADDRINUSE, 0},
-	    {CLOSE, 2, NULL, 0, 0, 0, 0}, {BIND, 4, "0.0.0.0", 8080, WITHHELD(PEER), EADDRINUSE, SNAG_STATE_CLOSED});
+	    {CLOSE, 2, NULL, 0, 0, 0, 0},
+	    {BIND, 4, "0.0.0.0", 8080, WITHHELD(PEER), EADDRINUSE, SNAG_STATE_CLOSED});
 	/* both REUSEADDR: neither child nor what it leaves is in the way */
-	RUN({TCP4, 1, NULL, 0, 0, 0, 0}, {REUSEADDR, 1, NULL, 0, 0, 0, 0}, {BIND, 1, "0.0.0.0", 8080, 0, 0, 0},
-	    {LISTEN, 1, NULL, 5, 0, 0, 0}, {ACCEPT, 1, NULL, 2, WITHHELD(PEER), 0, 0}, {CLOSE, 1, NULL, 0, 0, 0, 0},
-	    {TCP4, 4, NULL, 0, 0, 0, 0}, {REUSEADDR, 4, NULL, 0, 0, 0, 0}, {BIND, 4, "0.0.0.0", 8080, 0, 0, 0},
-	    {CLOSE, 4, NULL, 0, 0, 0, 0}, {CLOSE, 2, NULL, 0, 0, 0, 0}, {TCP4, 5, NULL, 0, 0, 0, 0},
-	    {REUSEADDR, 5, NULL, 0, 0, 0, 0}, {BIND, 5, "0.0.0.0", 8080, 0, 0, 0});
+	RUN({TCP4, 1, NULL, 0, 0, 0, 0},
+	    {REUSEADDR, 1, NULL, 0, 0, 0, 0},
+	    {BIND, 1, "0.0.0.0", 8080, 0, 0, 0},
+	    {LISTEN, 1, NULL, 5, 0, 0, 0},
+	    {ACCEPT, 1, NULL, 2, WITHHELD(PEER), 0, 0},
+	    {CLOSE, 1, NULL, 0, 0, 0, 0},
+	    {TCP4, 4, NULL, 0, 0, 0, 0},
+	    {REUSEADDR, 4, NULL, 0, 0, 0, 0},
+	    {BIND, 4, "0.0.0.0", 8080, 0, 0, 0},
+	    {CLOSE, 4, NULL, 0, 0, 0, 0},
+	    {CLOSE, 2, NULL, 0, 0, 0, 0},
+	    {TCP4, 5, NULL, 0, 0, 0, 0},
+	    {REUSEADDR, 5, NULL, 0, 0, 0, 0},
+	    {BIND, 5, "0.0.0.0", 8080, 0, 0, 0});
 }
 
 static void test_unix(void **state)
 {
 	(void)state;
-	RUN({UNIX, 1, NULL, 0, 0, 0, 0}, {BIND, 1, "@name", 0, 0, 0, SNAG_STATE_BOUND}, {UNIX, 2, NULL, 0, 0, 0, 0},
-	    {BIND, 2, "@name", 0, EADDRINUSE, 0, SNAG_STATE_CLOSED}, {BIND, 1, "@name", 0, EINVAL, 0, 0},
-	    {LISTEN, 1, NULL, 5, 0, 0, SNAG_STATE_LISTEN}, {ACCEPT, 1, NULL, 3, WITHHELD(PEER), 0, 0},
-	    {SHUTDOWN, 1, NULL, SHUT_RD, 0, 0, 0}, {CLOSE, 1, NULL, 0, 0, 0, 0}, {BIND, 2, "@name", 0, 0, 0, 0});
-	RUN({UNIX, 1, NULL, 0, 0, 0, 0}, {BIND, 1, "/tmp/x", 0, WITHHELD(MACHINE), 0, SNAG_STATE_BOUND},
-	    {UNIX, 2, NULL, 0, 0, 0, 0}, {BIND, 2, "/tmp/x", 0, WITHHELD(MACHINE), EADDRINUSE, SNAG_STATE_CLOSED});
+	RUN({UNIX, 1, NULL, 0, 0, 0, 0},
+	    {BIND, 1, "@name", 0, 0, 0, SNAG_STATE_BOUND},
+	    {UNIX, 2, NULL, 0, 0, 0, 0},
+	    {BIND, 2, "@name", 0, EADDRINUSE, 0, SNAG_STATE_CLOSED},
+	    {BIND, 1, "@name", 0, EINVAL, 0, 0},
+	    {LISTEN, 1, NULL, 5, 0, 0, SNAG_STATE_LISTEN},
+	    {ACCEPT, 1, NULL, 3, WITHHELD(PEER), 0, 0},
+	    {SHUTDOWN, 1, NULL, SHUT_RD, 0, 0, 0},
+	    {CLOSE, 1, NULL, 0, 0, 0, 0},
+	    {BIND, 2, "@name", 0, 0, 0, 0});
+	RUN({UNIX, 1, NULL, 0, 0, 0, 0},
+	    {BIND, 1, "/tmp/x", 0, WITHHELD(MACHINE), 0, SNAG_STATE_BOUND},
+	    {UNIX, 2, NULL, 0, 0, 0, 0},
+	    {BIND, 2, "/tmp/x", 0, WITHHELD(MACHINE), EADDRINUSE, SNAG_STATE_CLOSED});
 }
 
 static void test_unknown_socket(void **state)
@@ -319,6 +376,37 @@ static void test_learns_from_the_real_call_only(void **state)
 	drive_end(d);
 }
 
+/* Bound to port 0 and connected: a reset that nobody sees releases the port, so its refusal is not certain. */
+static void test_released_unseen(void **state)
+{
+	struct drive *d = drive_begin();
+	struct snag_call c;
+	struct snag_outcome o;
+	struct model_verdict v;
+
+	(void)state;
+	drive_socket(d, 1, SNAG_PROTO_TCP, AF_INET, SOCK_STREAM);
+	drive_socket(d, 2, SNAG_PROTO_TCP, AF_INET, SOCK_STREAM);
+	c = drive_bind_call(d, 1, drive_addr("127.0.0.1", 0));
+	o = drive_outcome(d, 0);
+	o.local = drive_addr("127.0.0.1", 40000);
+	drive_learn(d, &c, &o);
+	c = drive_bind_call(d, 2, drive_addr("127.0.0.1", 40000));
+	v = drive_predict(d, &c);
+	assert_int_equal(v.sure, SNAG_CERTAIN);
+	assert_int_equal(v.err, EADDRINUSE);
+	c = drive_call(d, SNAG_CALL_connect, 1);
+	c.addr = drive_addr("127.0.0.1", 80);
+	o = drive_outcome(d, 0);
+	drive_learn(d, &c, &o);
+	c = drive_bind_call(d, 2, drive_addr("127.0.0.1", 40000));
+	v = drive_predict(d, &c);
+	assert_int_equal(v.sure, SNAG_WITHHELD);
+	assert_int_equal(v.unsure, SNAG_UNSURE_PEER);
+	assert_int_equal(v.holder, 1);
+	drive_end(d);
+}
+
 static void test_raced(void **state)
 {
 	struct drive *d = drive_begin();
@@ -404,7 +492,8 @@ int main(void)
 		cmocka_unit_test(test_bind),	 cmocka_unit_test(test_listen),	 cmocka_unit_test(test_connect),
 		cmocka_unit_test(test_children), cmocka_unit_test(test_unix),	 cmocka_unit_test(test_unknown_socket),
 		cmocka_unit_test(test_holder),	 cmocka_unit_test(test_raced),	 cmocka_unit_test(test_time_waits),
-		cmocka_unit_test(test_adopt),	 cmocka_unit_test(test_learns_from_the_real_call_only),
+		cmocka_unit_test(test_adopt),	 cmocka_unit_test(test_released_unseen),
+		cmocka_unit_test(test_learns_from_the_real_call_only),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -301,6 +301,27 @@ static void test_eviction(void **state)
 	free(t);
 }
 
+/* Entries whose owner died while they changed hands are passed over, not waited for. */
+static void test_stuck_entries(void **state)
+{
+	struct rule_when w = {.nth_lo = 1, .nth_hi = 1, .per = RULE_PER_SOCKET};
+	struct rules *r = one_rule("r", 1, &w, &DENY, 1);
+	struct trigger_table *t = table();
+	uint64_t draw;
+
+	(void)state;
+	for (unsigned i = 0; i < SNAG_COUNTERS; i++) {
+		t->count[i].key = i % 2 ? 1 : 1000 + i;		/* every other one: changing hands */
+		t->count[i].used_ns = i % 2 ? 0 : 5;
+	}
+	for (unsigned i = 1; i <= 100; i++) {
+		struct snag_call c = caller(1, 1, i);
+		assert_int_equal(trigger_fire(t, r, 0, &c, 10, &draw), 0);
+	}
+	free(r);
+	free(t);
+}
+
 /* A table full of somebody's noise: no crash, no endless loop. */
 static void test_scribbled(void **state)
 {
@@ -330,6 +351,7 @@ int main(void)
 		cmocka_unit_test(test_count_per),  cmocka_unit_test(test_same_seed_same_decisions),
 		cmocka_unit_test(test_chance_is_fair), cmocka_unit_test(test_jitter),
 		cmocka_unit_test(test_eviction),   cmocka_unit_test(test_scribbled),
+		cmocka_unit_test(test_stuck_entries),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
