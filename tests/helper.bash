@@ -2,6 +2,8 @@
 # for what a test left behind. Sourced as `load ../helper`.
 # shellcheck shell=bash disable=SC2034
 
+bats_require_minimum_version 1.5.0
+
 for library in bats-support bats-assert; do
   for place in /usr/lib/bats /usr/share/bats /usr/lib "$BATS_TEST_DIRNAME/../lib"; do
     if [ -f "$place/$library/load.bash" ]; then
@@ -17,6 +19,8 @@ BUILD=${SNAG_BUILD:-$ROOT/build/release}
 SNAG=$BUILD/snag
 LIB=$BUILD/libsnag.so
 PROGRAMS=$BUILD/programs
+# Not a version manager's script of that name: it would run a dozen shells first.
+PYTHON=$([ -x /usr/bin/python3 ] && echo /usr/bin/python3 || command -v python3)
 
 # A folder of the test's own, and a mark in the environment of all that it starts.
 setup_work() {
@@ -50,7 +54,7 @@ gone() {
 
 # A TCP port that was free on every address a moment ago.
 free_port() {
-  python3 -c 'import socket; s = socket.socket(socket.AF_INET6); s.bind(("::", 0)); print(s.getsockname()[1])'
+  "$PYTHON" -c 'import socket; s = socket.socket(socket.AF_INET6); s.bind(("::", 0)); print(s.getsockname()[1])'
 }
 
 listens() {

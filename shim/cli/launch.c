@@ -5,6 +5,7 @@
 #include "place.h"
 #include "signals.h"
 
+#include <base/sys.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <session/session.h>
@@ -57,14 +58,34 @@ static int set_environment(const struct launch *l)
 	return err ? -1 : 0;
 }
 
+/* Past the C library: where snag itself runs inside a session, its own exec would be given that session. Answers an
+ * errno. */
+static int execute(const char *path, char **argv)
+{
+	long err = -sys_call(SYS_execve, path, argv, environ);
+	size_t n = 0;
+
+	if (err != ENOEXEC)
+		return (int)err;
+	while (argv[n])		/* a script without #!: the shell's, as execvp(3) does it */
+		n++;
+	char **shell = calloc(n + 3, sizeof(*shell));
+	if (!shell)
+		return ENOMEM;
+	shell[0] = (char *)"/bin/sh";
+	shell[1] = (char *)path;
+	for (size_t i = 1; i < n; i++)
+		shell[i + 1] = argv[i];
+	return (int)-sys_call(SYS_execve, shell[0], shell, environ);
+}
+
 static void child(const struct launch *l, int report)
 {
-	int err;
+	int err = ENOMEM;
 
 	signals_restore();
 	if (set_environment(l) == 0)
-		execvp(l->program->path, l->argv);	/* a path with a slash; a script without #! goes to the shell */
-	err = errno;
+		err = execute(l->program->path, l->argv);
 	while (write(report, &err, sizeof(err)) < 0 && errno == EINTR)
 		continue;
 	_exit(CMD_REFUSED);

@@ -257,31 +257,39 @@ static int run_joined(const struct run *r, struct session *s, const struct progr
 	return watch_status(&w);
 }
 
+static int run_any(struct run *r, const struct program *program)
+{
+	struct session s;
+	int status;
+
+	signals_foreground();
+	do {
+		int found = r->session ? find_session(&s, r->session) : -ENOENT;
+		if (found == 0) {
+			status = run_joined(r, &s, program);
+			session_detach(&s);
+		} else if (found == -ENOENT) {
+			status = run_compiled(r, program);
+		} else {
+			find_complain(r->session, found);
+			status = CMD_FAILED;
+		}
+	} while (status == -EEXIST);
+	return status;
+}
+
 int cmd_run(int argc, char **argv)
 {
 	struct program program;
-	struct session s;
 	struct run r;
 	bool done;
 	int status = run_options(&r, argc, argv, &done);
 
-	if (done)
-		return status;
-	status = program_check(&program, r.argv[0]);
-	if (status)
-		return status;
-	signals_foreground();
-	do {
-		int found = r.session ? find_session(&s, r.session) : -ENOENT;
-		if (found == 0) {
-			status = run_joined(&r, &s, &program);
-			session_detach(&s);
-		} else if (found == -ENOENT) {
-			status = run_compiled(&r, &program);
-		} else {
-			find_complain(r.session, found);
-			status = CMD_FAILED;
-		}
-	} while (status == -EEXIST);
+	if (!done) {
+		status = program_check(&program, r.argv[0]);
+		if (status == 0)
+			status = run_any(&r, &program);
+	}
+	run_free(&r);
 	return status;
 }

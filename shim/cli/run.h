@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 struct run {
-	struct compile_input policy;	/* its lists are NULL-free arrays, freed by nobody: they live as long as snag */
+	struct compile_input policy;	/* its texts are arguments; its lists are freed by run_free */
 	const char *session;		/* NULL: none given */
 	const char *output;		/* NULL: no trace */
 	enum sink_format format;
@@ -21,5 +21,6 @@ struct run {
 
 /* Reads the options. 0; else an exit status, *done: there is nothing more to do. */
 int run_options(struct run *r, int argc, char **argv, bool *done);
+void run_free(struct run *r);
 
 #endif

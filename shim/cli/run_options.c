@@ -176,3 +176,10 @@ int run_options(struct run *r, int argc, char **argv, bool *done)
 	*done = false;
 	return 0;
 }
+
+void run_free(struct run *r)
+{
+	free((void *)r->policy.files);
+	free((void *)r->policy.rules);
+	free((void *)r->policy.sets);
+}

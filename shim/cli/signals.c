@@ -46,7 +46,7 @@ static void pass_on(int sig, siginfo_t *info, void *context)
 	(void)context;
 	if (state.command && !from_terminal(info))
 		kill(state.command, sig);
-	if (sig == SIGTSTP)	/* the shell that started us waits for us to stop */
+	if (sig == SIGTSTP && state.before[sig].sa_handler != SIG_IGN)	/* a shell with jobs waits for us to stop */
 		raise(SIGSTOP);
 	wake();
 	errno = saved;

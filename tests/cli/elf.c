@@ -1,5 +1,4 @@
 /* elf.c - reading executables: what they are, and that no byte of them is believed unchecked. */
-#define _GNU_SOURCE
 #include <stdarg.h>
 #include <setjmp.h>
 #include <stddef.h>
