@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A session as young as this may still wait for its first process. */
+/* A session as young as this may still be without its first process. */
 #define YOUNG_NS (2 * NSEC_PER_SEC)
 /* An ending session is gone within milliseconds; this is for a machine under load. */
 #define ENDING_MS 2000
@@ -27,8 +27,9 @@ static bool keeper_runs(uint32_t pid)
 
 bool find_is_alive(const struct session *s)
 {
-	return keeper_runs(load_acquire(&s->header->keeper_pid)) || procs_count(s, NULL, NULL) > 0 ||
-	       session_now(s) < YOUNG_NS;
+	bool waits = load_acquire(&s->header->next_proc) == 0 && session_now(s) < YOUNG_NS;
+
+	return waits || keeper_runs(load_acquire(&s->header->keeper_pid)) || procs_count(s, NULL, NULL) > 0;
 }
 
 int find_session(struct session *s, const char *name)

@@ -43,7 +43,7 @@ YAML
   bind_program
   deny_policy
   printf 'version: 1\nseed: 77\n' >"$WORK/seed.yaml"
-  run env LD_PRELOAD="$LIB" SNAG_POLICY="$WORK/seed.yaml:$WORK/deny.yaml:slow-bind" SNAG_TRACE="$WORK/t.jsonl" \
+  run --separate-stderr env LD_PRELOAD="$LIB" SNAG_POLICY="$WORK/seed.yaml:$WORK/deny.yaml:slow-bind" SNAG_TRACE="$WORK/t.jsonl" \
     "$PYTHON" "$WORK/bind.py"
   assert_output EACCES
   assert_equal "$(head -n 1 "$WORK/t.jsonl" | jq -c '[.seed, (.policy | length)]')" '[77,3]'
