@@ -62,6 +62,9 @@ static struct verdict judge(const struct engine *e, const struct snag_call *c, c
 struct reason {
 	uint8_t why;		/* enum snag_why */
 	uint32_t holder;	/* slot + 1 */
+	bool remains;		/* what is left of a closed connection */
+	uint8_t options;	/* of that */
+	struct snag_addr local;
 };
 
 /* What an errno of a call means by itself. */
@@ -106,15 +109,30 @@ static struct reason explain(const struct snag_call *c, const struct snag_plan *
 			     uint32_t holder)
 {
 	if (o->real_err == EADDRINUSE && holder)
-		return (struct reason){SNAG_WHY_HELD, holder};
+		return (struct reason){.why = SNAG_WHY_HELD, .holder = holder};
 	if (o->real_err == p->model_err && p->why && p->why != SNAG_WHY_HELD)
-		return (struct reason){p->why, p->holder};
+		return (struct reason){.why = p->why, .holder = p->holder};
 	if (c->call == SNAG_CALL_bind && o->real_err == EACCES && c->addr.port && c->addr.port < PRIVILEGED_PORTS)
-		return (struct reason){SNAG_WHY_PRIVILEGED, 0};
+		return (struct reason){.why = SNAG_WHY_PRIVILEGED};
 	for (unsigned i = 0; i < ARRAY_LEN(meanings); i++)
 		if (meanings[i].call == c->call && meanings[i].err == o->real_err)
-			return (struct reason){meanings[i].why, 0};
-	return (struct reason){SNAG_WHY_NONE, 0};
+			return (struct reason){.why = meanings[i].why};
+	return (struct reason){.why = SNAG_WHY_NONE};
+}
+
+/* In use, and by nobody that lives: by what is left of a connection? */
+static void look_for_remains(const struct engine *e, const struct snag_call *c, struct reason *reason)
+{
+	struct model_sock s;
+
+	if (reason->why != SNAG_WHY_UNKNOWN_HOLDER || c->proto != SNAG_PROTO_TCP)
+		return;
+	reason->local = c->addr;
+	if (c->call == SNAG_CALL_listen && model_get(e->model, c->sock, &s) && s.serial == c->serial)
+		reason->local = s.local;
+	reason->remains = model_remains(e->model, c->sock, &reason->local, c->start_ns, &reason->options);
+	if (reason->remains)
+		reason->why = SNAG_WHY_HELD;
 }
 
 static void build_why(const struct engine *e, const struct reason *reason, struct snag_event_why *w)
@@ -126,6 +144,11 @@ static void build_why(const struct engine *e, const struct reason *reason, struc
 	w->head.kind = SNAG_EXTRA_WHY;
 	w->code = reason->why;
 	w->fd = -1;
+	if (reason->remains) {
+		w->state = SNAG_STATE_TIME_WAIT;
+		w->options = reason->options;
+		w->local = reason->local;
+	}
 	if (!reason->holder || !model_get(e->model, reason->holder, &s))
 		return;
 	w->state = s.state;
@@ -243,7 +266,7 @@ unsigned engine_commit(struct engine *e, const struct snag_call *c, const struct
 		       const struct snag_outcome *o, union snag_event *ev)
 {
 	bool refused = o->seen == SNAG_SEEN && o->err && o->real_err > 0;
-	struct reason reason = {SNAG_WHY_NONE, 0};
+	struct reason reason = {.why = SNAG_WHY_NONE};
 	struct verdict v;
 	uint32_t holder = 0;
 	unsigned n = 1;
@@ -255,8 +278,10 @@ unsigned engine_commit(struct engine *e, const struct snag_call *c, const struct
 	if (refused && o->real_err == EADDRINUSE)
 		holder = find_holder(e, c, p);
 	v = judge(e, c, p, o, holder);
-	if (refused)
+	if (refused) {
 		reason = explain(c, p, o, holder);
+		look_for_remains(e, c, &reason);
+	}
 	build_call(c, p, &ev[0].call);
 	build_result(c, p, o, &v, &ev[0].call);
 	if (reason.why)

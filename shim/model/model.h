@@ -120,6 +120,10 @@ void model_forget(struct model *m, uint32_t sock, uint64_t now_ns);
 /* Who is in the way of `addr`, were it bound now by `sock`? For `why` when the kernel refused; under the lock. 0:
  * nobody that the model knows. */
 uint32_t model_holder(const struct model *m, uint32_t sock, const struct snag_addr *addr, uint8_t proto);
+/* Nobody holds it; may what is left of a closed connection of the session be in the way of TCP `addr`? *options: what it
+ * had, enum snag_option bits. */
+bool model_remains(const struct model *m, uint32_t sock, const struct snag_addr *addr, uint64_t now_ns,
+		   uint8_t *options);
 /* A checked copy; false: nothing known. */
 bool model_get(const struct model *m, uint32_t sock, struct model_sock *out);
 /* What the kernel's own state of a TCP socket (tcpi_state) is in our words, for a record that may say otherwise. */

@@ -42,17 +42,25 @@ static void refuse_held(const struct model *m, enum bind_answer answer, struct m
 		withhold(v, holder && port_may_be_free(holder) ? SNAG_UNSURE_PEER : SNAG_UNSURE_UNMODELLED);
 }
 
-/* Nobody is in the way; may something be left of a connection that was closed? Who closed first, and so where TIME_WAIT
- * is, the peer decides; it refuses by the flags of what was closed. */
-static void allow_free(const struct model *m, const struct model_sock *r, const struct bind_claim *new, uint64_t now_ns,
-		       struct model_verdict *v)
+/* Is something left on the TCP port that refuses by its flags? */
+static bool lingers(const struct model *m, const struct bind_claim *new, uint64_t now_ns, uint8_t *options)
 {
 	struct bind_claim gone = {.time_wait = true};
 
+	if (!new->addr.port || !traffic_lingers(m, new->addr.port, now_ns, &gone.options))
+		return false;
+	*options = gone.options;
+	return !bind_reuses_addr(new, &gone) && !bind_reuses_port(new, &gone);
+}
+
+/* Nobody is in the way, unless TIME_WAIT: who closed first, and so on which side that is, the peer decides. */
+static void allow_free(const struct model *m, const struct model_sock *r, const struct bind_claim *new, uint64_t now_ns,
+		       struct model_verdict *v)
+{
+	uint8_t options;
+
 	allow(v);
-	if (r->proto == SNAG_PROTO_TCP && new->addr.port &&
-	    traffic_lingers(m, new->addr.port, now_ns, &gone.options) && !bind_reuses_addr(new, &gone) &&
-	    !bind_reuses_port(new, &gone))
+	if (r->proto == SNAG_PROTO_TCP && lingers(m, new, now_ns, &options))
 		withhold(v, SNAG_UNSURE_PEER);
 }
 
@@ -291,6 +299,15 @@ void model_predict(const struct model *m, const struct snag_call *c, uint64_t no
 		withhold(v, SNAG_UNSURE_UNMODELLED);
 	else
 		predict(m, r, c, now_ns, v);
+}
+
+bool model_remains(const struct model *m, uint32_t sock, const struct snag_addr *addr, uint64_t now_ns,
+		   uint8_t *options)
+{
+	const struct model_sock *r = record_of(m, sock, 0);
+	struct bind_claim new = {.addr = *addr, .options = r ? r->options : 0};
+
+	return lingers(m, &new, now_ns, options);
 }
 
 bool model_raced(const struct model *m, const struct snag_call *c, uint32_t ticket)

@@ -221,6 +221,41 @@ static void test_why(void **state)
 	front_end(f);
 }
 
+/* A port in use by nobody that lives, on which a connection was closed just now: TIME_WAIT, not a stranger. */
+static void test_why_remains(void **state)
+{
+	struct front *f = front_begin(SNAG_MODE_LOG, NULL);
+	struct snag_call c;
+	struct snag_outcome o;
+
+	(void)state;
+	tcp(f, 1);
+	c = a_bind(f, 1, 8080);
+	front_call(f, &c, 0);
+	c = drive_call(f->d, SNAG_CALL_listen, 1);
+	front_call(f, &c, 0);
+	c = drive_call(f->d, SNAG_CALL_accept4, 1);
+	o = drive_outcome(f->d, 0);
+	o.new_sock = o.new_serial = 2;
+	drive_learn(f->d, &c, &o);
+	drive_close(f->d, 1);
+	drive_close(f->d, 2);
+	tcp(f, 3);
+	c = a_bind(f, 3, 8080);
+	front_call(f, &c, EADDRINUSE);
+	assert_int_equal(f->ev[0].call.model_why, SNAG_UNSURE_PEER);
+	assert_int_equal(extra(f, SNAG_EXTRA_WHY)->why.code, SNAG_WHY_HELD);
+	assert_int_equal(extra(f, SNAG_EXTRA_WHY)->why.state, SNAG_STATE_TIME_WAIT);
+	assert_int_equal(extra(f, SNAG_EXTRA_WHY)->why.local.port, 8080);
+	assert_int_equal(extra(f, SNAG_EXTRA_WHY)->why.pid, 0);
+	f->d->now_ns += 200 * 1000000000ull;	/* long over */
+	c = a_bind(f, 3, 8080);
+	front_call(f, &c, EADDRINUSE);
+	assert_int_equal(extra(f, SNAG_EXTRA_WHY)->why.code, SNAG_WHY_UNKNOWN_HOLDER);
+	assert_int_equal(f->ev[0].call.model_why, SNAG_UNSURE_FOREIGN);
+	front_end(f);
+}
+
 /* A refused connect: a session socket that is bound there and does not listen is named. */
 static void test_why_refused(void **state)
 {
@@ -667,6 +702,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_event_of_a_call), cmocka_unit_test(test_accept_names_both),
 		cmocka_unit_test(test_why),		cmocka_unit_test(test_why_refused),
+		cmocka_unit_test(test_why_remains),
 		cmocka_unit_test(test_unix_path),	cmocka_unit_test(test_verdicts),
 		cmocka_unit_test(test_unseen),		cmocka_unit_test(test_no_trace),
 		cmocka_unit_test(test_inject),		cmocka_unit_test(test_modes),
