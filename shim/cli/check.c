@@ -15,13 +15,13 @@
 enum { OPT_PRINT = 256, OPT_RULE, OPT_SET, OPT_MODE, OPT_SEED };
 
 static const struct option_row options[] = {
-	{ 'm', "merge", NULL, "take the files as one policy, as `snag run -p A -p B` does" },
-	{ OPT_PRINT, "print", NULL, "print the policy in its canonical form" },
-	{ OPT_RULE, "rule", "RULE", "add a rule, as in `snag run`" },
-	{ OPT_SET, "set", "PATH=VALUE", "change a value, as in `snag run`" },
-	{ OPT_MODE, "mode", "MODE", "log, inject or disabled, whatever the files say" },
-	{ OPT_SEED, "seed", "N", "seed of all draws, whatever the files say" },
-	{ 0, NULL, NULL, NULL },
+	{'m', "merge", NULL, "take the files as one policy, as `snag run -p A -p B` does"},
+	{OPT_PRINT, "print", NULL, "print the policy in its canonical form"},
+	{OPT_RULE, "rule", "RULE", "add a rule, as in `snag run`"},
+	{OPT_SET, "set", "PATH=VALUE", "change a value, as in `snag run`"},
+	{OPT_MODE, "mode", "MODE", "log, inject or disabled, whatever the files say"},
+	{OPT_SEED, "seed", "N", "seed of all draws, whatever the files say"},
+	{0, NULL, NULL, NULL},
 };
 
 static const struct usage usage = {
@@ -32,7 +32,7 @@ static const struct usage usage = {
 };
 
 struct check {
-	struct compile_input in;	/* without files */
+	struct compile_input in; /* without files */
 	const char **files, **rules, **sets;
 	size_t n_files;
 	bool merge, print;
@@ -123,8 +123,9 @@ static int read_arguments(struct check *c, int argc, char **argv)
 
 int cmd_check(int argc, char **argv)
 {
-	struct check c = { .files = calloc((size_t)argc, sizeof(char *)), .rules = calloc((size_t)argc, sizeof(char *)),
-			   .sets = calloc((size_t)argc, sizeof(char *)) };
+	struct check c = {.files = calloc((size_t)argc, sizeof(char *)),
+			  .rules = calloc((size_t)argc, sizeof(char *)),
+			  .sets = calloc((size_t)argc, sizeof(char *))};
 	int status = CMD_USAGE;
 
 	if (c.files && c.rules && c.sets) {

@@ -1,4 +1,5 @@
-/* schema.c - snag schema: the JSON Schema of policies or of trace lines, each from the table that reads or writes them. */
+/* schema.c - snag schema: the JSON Schema of policies or of trace lines, each from the table that reads or writes them.
+ */
 #include "cmd.h"
 #include "options.h"
 #include "record.h"
@@ -9,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct option_row options[] = { { 0, NULL, NULL, NULL } };
+static const struct option_row options[] = {{0, NULL, NULL, NULL}};
 
 static const struct usage usage = {
 	.line = "schema [policy|trace]",
@@ -38,7 +39,7 @@ static json_t *field_schema(const struct record_field *f)
 		s = json_pack("{sssi}", "type", "integer", "minimum", 0);
 		break;
 	case RECORD_BOOL:
-		s = json_pack("{sb}", "const", 1);	/* absent where it is false */
+		s = json_pack("{sb}", "const", 1); /* absent where it is false */
 		break;
 	case RECORD_LIST:
 		s = json_pack("{sss{ss}}", "type", "array", "items", "type", "string");
@@ -81,9 +82,9 @@ static const struct {
 	const char *name;
 	void (*print)(FILE *out);
 } kinds[] = {
-	{ "policy", compile_schema },
-	{ "trace", trace_schema },
-	{ "reference", compile_reference },	/* for policies/README.md */
+	{"policy", compile_schema},
+	{"trace", trace_schema},
+	{"reference", compile_reference}, /* for policies/README.md */
 };
 
 int cmd_schema(int argc, char **argv)

@@ -60,5 +60,5 @@ void arena_free(struct arena *a)
 		free(a->blocks);
 		a->blocks = next;
 	}
-	*a = (struct arena){ 0 };
+	*a = (struct arena){0};
 }

@@ -33,7 +33,7 @@ static struct source *source_new(struct compiler *c, const char *name, bool argu
 {
 	struct source *s = arena_alloc(&c->arena, sizeof(*s));
 
-	*s = (struct source){ .name = name, .order = c->sources++, .argument = argument };
+	*s = (struct source){.name = name, .order = c->sources++, .argument = argument};
 	return s;
 }
 
@@ -85,8 +85,10 @@ static void say_unshipped(struct compiler *c, const struct source *s)
 		names = arena_printf(&c->arena, "%s%s%s", names, *names ? ", " : "", name);
 	if (dir)
 		closedir(dir);
-	diag_error_at(&c->diags, s, 0, 0, "", "no shipped policy has this name; there are %s. The path of a "
-		      "file has a / or a suffix", *names ? names : "none");
+	diag_error_at(&c->diags, s, 0, 0, "",
+		      "no shipped policy has this name; there are %s. The path of a "
+		      "file has a / or a suffix",
+		      *names ? names : "none");
 }
 
 /* Every file says which version it is written in. */
@@ -150,7 +152,7 @@ static void read_option(struct compiler *c, const char *name, const char *key, c
 /* All of it, as far as it can be read: the last word of each scalar, all rules, all names. */
 static struct object *merge(struct compiler *c)
 {
-	static const struct source nowhere = { .name = "" };
+	static const struct source nowhere = {.name = ""};
 	struct object *top = NULL;
 
 	add(c, node_new(&c->arena, NODE_MAP, &nowhere, 0, 0));
@@ -166,7 +168,7 @@ static struct object *merge(struct compiler *c)
 
 static bool load(struct compiler *c, const struct compile_input *in)
 {
-	*c = (struct compiler){ .in = in };
+	*c = (struct compiler){.in = in};
 	c->diags.arena = &c->arena;
 	c->documents = arena_alloc(&c->arena, (in->n_files + in->n_rules + 4) * sizeof(struct node *));
 	read_files(c);
@@ -223,7 +225,7 @@ int compile_policy(const struct compile_input *in, struct compiled *out, FILE *d
 {
 	struct compiler c;
 
-	*out = (struct compiled){ 0 };
+	*out = (struct compiled){0};
 	if (load(&c, in)) {
 		fill(out, &c);
 		const char *wrong = out->image ? rules_check(out->image, out->size) : "no memory";
@@ -253,8 +255,8 @@ static void say(struct compiler *c, const struct object *o, unsigned key, const 
 {
 	struct value *v = arena_alloc(&c->arena, sizeof(*v));
 
-	*v = (struct value){ .node = o->node, .text = text };
-	o->slots[key] = (struct slot){ .node = o->node, .n = 1, .values = v };
+	*v = (struct value){.node = o->node, .text = text};
+	o->slots[key] = (struct slot){.node = o->node, .n = 1, .values = v};
 }
 
 static const char *mode_text(uint32_t mode)

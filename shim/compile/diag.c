@@ -24,8 +24,8 @@ static void add(struct diags *d, bool error, const struct source *s, uint32_t li
 	struct diag *g = arena_alloc(d->arena, sizeof(*g));
 	char *text = arena_alloc(d->arena, 1024);
 	vsnprintf(text, 1024, format, args);
-	*g = (struct diag){ .source = s, .line = line, .col = col, .order = d->n++, .error = error, .path = path,
-			    .text = text };
+	*g = (struct diag){
+		.source = s, .line = line, .col = col, .order = d->n++, .error = error, .path = path, .text = text};
 	if (!d->end)
 		d->end = &d->first;
 	*d->end = g;
@@ -128,7 +128,7 @@ const char *diag_quote(struct arena *a, const char *text)
 
 	if (strlen(text) <= cut)
 		return arena_printf(a, "'%s'", text);
-	while (cut && ((unsigned char)text[cut] & 0xc0) == 0x80)	/* not inside a UTF-8 sequence */
+	while (cut && ((unsigned char)text[cut] & 0xc0) == 0x80) /* not inside a UTF-8 sequence */
 		cut--;
 	return arena_printf(a, "'%.*s...'", (int)cut, text);
 }
@@ -155,8 +155,8 @@ static unsigned distance(const char *a, size_t na, const char *b, size_t nb)
 				best = last[j] + 1;
 			if (now[j - 1] + 1 < best)
 				best = now[j - 1] + 1;
-			if (i > 1 && j > 1 && lower(a[i - 1]) == lower(b[j - 2]) && lower(a[i - 2]) == lower(b[j - 1]) &&
-			    before[j - 2] + 1 < best)
+			if (i > 1 && j > 1 && lower(a[i - 1]) == lower(b[j - 2]) &&
+			    lower(a[i - 2]) == lower(b[j - 1]) && before[j - 2] + 1 < best)
 				best = before[j - 2] + 1;
 			now[j] = best;
 		}
@@ -171,7 +171,7 @@ static unsigned distance(const char *a, size_t na, const char *b, size_t nb)
 const char *suggest(const char *text, suggest_fn *candidate, const void *arg)
 {
 	size_t len = strlen(text);
-	unsigned least = len <= 3 ? 1 : len <= 6 ? 2 : 3;	/* edits that still look like a slip */
+	unsigned least = len <= 3 ? 1 : len <= 6 ? 2 : 3; /* edits that still look like a slip */
 	const char *name, *best = NULL;
 
 	if (!len || len > WORD_MAX)
@@ -181,7 +181,7 @@ const char *suggest(const char *text, suggest_fn *candidate, const void *arg)
 		if (n > WORD_MAX)
 			continue;
 		unsigned d = distance(text, len, name, n);
-		bool begins = strncmp(name, text, len) == 0;	/* of two as near, what was only cut short */
+		bool begins = strncmp(name, text, len) == 0; /* of two as near, what was only cut short */
 		if (d < n && (d < least || (d == least && (!best || begins)))) {
 			least = d;
 			best = name;

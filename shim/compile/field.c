@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#define VALUES_MAX 1024u	/* of a list */
+#define VALUES_MAX 1024u /* of a list */
 
 const char *table_key(const void *table, unsigned i)
 {
@@ -62,7 +62,9 @@ static const char *word_list(struct arena *a, const struct word *words)
 const char *field_wants(struct arena *a, const struct field *f)
 {
 	static const char *const shapes[] = {
-		[FIELD_OBJECT] = "a map", [FIELD_OBJECTS] = "a list", [FIELD_NAMED] = "a map of names",
+		[FIELD_OBJECT] = "a map",
+		[FIELD_OBJECTS] = "a list",
+		[FIELD_NAMED] = "a map of names",
 	};
 
 	if (!f->type)
@@ -112,7 +114,7 @@ static bool accepts(const struct type *t, const struct node *n)
 
 static bool read_value(struct diags *d, const struct field *f, const struct node *n, struct value *v)
 {
-	*v = (struct value){ .node = n, .text = n->text };
+	*v = (struct value){.node = n, .text = n->text};
 	if (n->kind != NODE_SCALAR || !accepts(f->type, n)) {
 		wrong_type(d, n, field_wants(d->arena, f));
 		return false;
@@ -183,7 +185,7 @@ static void read_field(struct diags *d, struct object *o, struct node *n)
 		return;
 	}
 	struct slot *s = &o->slots[f - t->fields];
-	*s = (struct slot){ .node = n };
+	*s = (struct slot){.node = n};
 	unsigned errors = d->errors;
 	if (f->type)
 		read_values(d, f, n, s);
@@ -259,7 +261,7 @@ struct object *object_read(struct diags *d, const struct table *t, struct node *
 		struct node *map = expand_word(d, t, n);
 		n = map ? map : n;
 	}
-	*o = (struct object){ .table = t, .node = n };
+	*o = (struct object){.table = t, .node = n};
 	o->slots = arena_alloc(d->arena, t->n * sizeof(*o->slots));
 	if (n->kind != NODE_MAP) {
 		diag_error(d, n, "wants a map of keys, found %s%s", found(d->arena, n), lone_word_hint(d->arena, t, n));

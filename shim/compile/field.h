@@ -26,7 +26,7 @@ struct type {
 	const char *name;	/* in the reference */
 	const char *wants;	/* "a duration such as 250ms": for messages and the reference */
 	unsigned accepts;	/* enum type_accepts: what YAML may make of it */
-	/* Fills v (lo = the number meant, text = as written, beforehand). NULL; or what is wrong; or "": it is no such thing. */
+	/* Fills v, whose text is as written beforehand. NULL; or what is wrong; or "": it is no such thing at all. */
 	const char *(*read)(struct arena *a, const struct field *f, const char *text, struct value *v);
 	const char *pattern;	/* JSON Schema of its texts; NULL: see words, or any text */
 	suggest_fn *names;	/* all there are; NULL: no fixed set */

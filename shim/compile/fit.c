@@ -14,13 +14,14 @@ static const struct {
 	int err;
 	const char *groups, *why;
 } refused[] = {
-	{ EAGAIN, "accept recv send connect",
-	  "readiness would not be raised again, and a correct program would wait for ever" },
-	{ EINTR, "connect", "the attempt would have to go on, as that of an interrupted connect does" },
-	{ EINPROGRESS, "connect", "the attempt would have to go on; delay, or ECONNREFUSED and ETIMEDOUT on a "
-	  "non-blocking socket, bring it about" },
-	{ EALREADY, "connect", "an attempt would have to be going on" },
-	{ EISCONN, "connect", "the socket would have to be connected" },
+	{EAGAIN, "accept recv send connect",
+	 "readiness would not be raised again, and a correct program would wait for ever"},
+	{EINTR, "connect", "the attempt would have to go on, as that of an interrupted connect does"},
+	{EINPROGRESS, "connect",
+	 "the attempt would have to go on; delay, or ECONNREFUSED and ETIMEDOUT on a "
+	 "non-blocking socket, bring it about"},
+	{EALREADY, "connect", "an attempt would have to be going on"},
+	{EISCONN, "connect", "the socket would have to be connected"},
 };
 
 static const char *refusal(int err, const char *group)
@@ -164,7 +165,7 @@ static bool fits_all_steps(const struct policy_rule *r, unsigned call)
 /* Of the calls that one name stands for, those that fit; when none does, that is said. */
 static void fit_name(struct diags *d, struct policy_rule *r, const struct value *name)
 {
-	uint64_t named[SNAG_CALL_WORDS] = { (uint64_t)name->lo, (uint64_t)name->hi };
+	uint64_t named[SNAG_CALL_WORDS] = {(uint64_t)name->lo, (uint64_t)name->hi};
 	bool any = false;
 	unsigned first = 0, key;
 
@@ -187,7 +188,7 @@ static void fit_name(struct diags *d, struct policy_rule *r, const struct value 
 
 static void refuse_later(struct diags *d, const struct value *name)
 {
-	uint64_t named[SNAG_CALL_WORDS] = { (uint64_t)name->lo, (uint64_t)name->hi };
+	uint64_t named[SNAG_CALL_WORDS] = {(uint64_t)name->lo, (uint64_t)name->hi};
 	bool any = false, built = false;
 
 	for (unsigned c = 1; c < SNAG_CALLS; c++)

@@ -12,7 +12,7 @@
 
 struct maker {
 	const struct policy *policy;
-	unsigned n_rules;		/* 0 in modes that ignore them */
+	unsigned n_rules; /* 0 in modes that ignore them */
 	struct rules *image;
 	struct rule *rule;
 	struct rule_match *match;
@@ -64,9 +64,9 @@ static void lay_out(struct rules *h, struct rules_table *t, size_t entry)
 
 static void measure(const struct maker *m, struct rules *h)
 {
-	*h = (struct rules){ .magic = RULES_MAGIC, .version = RULES_VERSION, .size = sizeof(*h) };
+	*h = (struct rules){.magic = RULES_MAGIC, .version = RULES_VERSION, .size = sizeof(*h)};
 	h->rule.n = m->n_rules;
-	h->strings.n = 1;	/* offset 0 is "" */
+	h->strings.n = 1; /* offset 0 is "" */
 	for (unsigned i = 0; i < m->n_rules; i++)
 		count_rule(h, &m->policy->rules[i]);
 	lay_out(h, &h->rule, sizeof(struct rule));
@@ -91,15 +91,17 @@ static uint32_t put_string(struct maker *m, const char *text)
 
 static void put_address(struct maker *m, const struct value *v)
 {
-	static const uint16_t families[] = { AF_INET, AF_INET6 };
+	static const uint16_t families[] = {AF_INET, AF_INET6};
 
 	if (!v->any) {
-		m->value[m->values++] = (struct rule_value){ .net = v->net, .prefix = v->prefix };
+		m->value[m->values++] = (struct rule_value){.net = v->net, .prefix = v->prefix};
 		return;
 	}
 	for (size_t i = 0; i < ARRAY_LEN(families); i++)
 		m->value[m->values++] = (struct rule_value){
-			.net = { .family = families[i] }, .prefix = families[i] == AF_INET ? 32 : 128, .any_only = 1,
+			.net = {.family = families[i]},
+			.prefix = families[i] == AF_INET ? 32 : 128,
+			.any_only = 1,
 		};
 }
 
@@ -118,11 +120,12 @@ static void put_match(struct maker *m, const struct predicate *p)
 		if (p->key == RULE_KEY_LOCAL_ADDR || p->key == RULE_KEY_PEER_ADDR)
 			put_address(m, v);
 		else if (is_text(p->key))
-			m->value[m->values++] = (struct rule_value){ .string = put_string(m, v->text) };
+			m->value[m->values++] = (struct rule_value){.string = put_string(m, v->text)};
 		else
-			m->value[m->values++] = (struct rule_value){ .lo = v->lo, .hi = is_range(p->key) ? v->hi : v->lo };
+			m->value[m->values++] =
+				(struct rule_value){.lo = v->lo, .hi = is_range(p->key) ? v->hi : v->lo};
 	}
-	m->match[m->matches++] = (struct rule_match){ first, (uint16_t)(m->values - first), (uint16_t)p->key };
+	m->match[m->matches++] = (struct rule_match){first, (uint16_t)(m->values - first), (uint16_t)p->key};
 }
 
 /* Of the actions that are built; the others never come this far. */
@@ -163,14 +166,14 @@ static void put_counts(struct rule_when *w, const struct object *o)
 	int64_t first = object_num(o, KEY_when_first, 0);
 
 	if (nth)
-		*w = (struct rule_when){ .nth_lo = (uint64_t)nth->lo, .nth_hi = (uint64_t)nth->hi,
-					 .nth_step = (uint64_t)nth->step };
+		*w = (struct rule_when){
+			.nth_lo = (uint64_t)nth->lo, .nth_hi = (uint64_t)nth->hi, .nth_step = (uint64_t)nth->step};
 	else if (first)
-		*w = (struct rule_when){ .nth_lo = 1, .nth_hi = (uint64_t)first, .nth_step = 1 };
-	if (nth && first && w->nth_hi > (uint64_t)first)	/* both: what they share */
+		*w = (struct rule_when){.nth_lo = 1, .nth_hi = (uint64_t)first, .nth_step = 1};
+	if (nth && first && w->nth_hi > (uint64_t)first) /* both: what they share */
 		w->nth_hi = (uint64_t)first;
 	if (w->nth_lo > w->nth_hi) {
-		*w = (struct rule_when){ 0 };
+		*w = (struct rule_when){0};
 		never(w);
 	}
 	w->every = (uint64_t)object_num(o, KEY_when_every, 0);
@@ -205,9 +208,12 @@ static void put_rule(struct maker *m, const struct policy_rule *r, struct rule *
 {
 	const struct object *when = object_sub(r->object, KEY_rule_when);
 
-	*out = (struct rule){ .name_hash = hash_bytes(r->name, strlen(r->name)), .name = put_string(m, r->name),
-			      .first_match = m->matches, .n_matches = r->n_match, .first_step = m->steps,
-			      .n_steps = r->n_steps };
+	*out = (struct rule){.name_hash = hash_bytes(r->name, strlen(r->name)),
+			     .name = put_string(m, r->name),
+			     .first_match = m->matches,
+			     .n_matches = r->n_match,
+			     .first_step = m->steps,
+			     .n_steps = r->n_steps};
 	memcpy(out->calls, r->calls, sizeof(out->calls));
 	for (unsigned i = 0; i < r->n_match; i++)
 		put_match(m, &r->match[i]);
@@ -230,7 +236,7 @@ static void put_calls(struct maker *m)
 
 struct rules *image_make(const struct policy *p, uint64_t seed, size_t *size)
 {
-	struct maker m = { .policy = p, .n_rules = p->mode == SNAG_MODE_INJECT ? p->n_rules : 0, .bytes = 1 };
+	struct maker m = {.policy = p, .n_rules = p->mode == SNAG_MODE_INJECT ? p->n_rules : 0, .bytes = 1};
 	struct rules head;
 
 	measure(&m, &head);

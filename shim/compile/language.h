@@ -1,4 +1,4 @@
-/* language.h - the tables of language.def and faults.def, and the places of their keys: KEY_match_port, KEY_do_errno. */
+/* language.h - the tables of language.def and faults.def, and their keys' places: KEY_match_port, KEY_do_errno. */
 #ifndef COMPILE_LANGUAGE_H
 #define COMPILE_LANGUAGE_H
 

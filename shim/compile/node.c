@@ -98,7 +98,7 @@ static bool is_number(const char *s)
 
 const char *node_resolved(const struct node *n)
 {
-	static const char *const booleans[] = { "true", "True", "TRUE", "false", "False", "FALSE" };
+	static const char *const booleans[] = {"true", "True", "TRUE", "false", "False", "FALSE"};
 
 	if (n->style != NODE_PLAIN)
 		return "text";

@@ -1,4 +1,4 @@
-/* node.h - what was written, as a tree in which everything knows its place: from a YAML file, or from the command line. */
+/* node.h - what was written, in a file or on the command line, as a tree in which everything knows its place. */
 #ifndef COMPILE_NODE_H
 #define COMPILE_NODE_H
 

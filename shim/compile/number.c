@@ -54,8 +54,7 @@ static const char *read_version(struct arena *a, const struct field *f, const ch
 static const struct {
 	const char *name;
 	int64_t ns;
-} units[] = { { "h", 3600000000000 }, { "m", 60000000000 }, { "s", 1000000000 }, { "ms", 1000000 }, { "us", 1000 },
-	      { "ns", 1 } };
+} units[] = {{"h", 3600000000000}, {"m", 60000000000}, {"s", 1000000000}, {"ms", 1000000}, {"us", 1000}, {"ns", 1}};
 
 #define UNITS (sizeof(units) / sizeof(units[0]))
 
@@ -67,7 +66,8 @@ static int64_t unit_ns(const char *name)
 	return 0;
 }
 
-/* "1.5" -> 15, 1: the number without its point, and how many digits stand behind it. A tenth digit and more say nothing. */
+/* "1.5" -> 15, 1: the number without its point, and how many digits stand behind it. A tenth digit and more say
+ * nothing. */
 static bool decimal(const char **s, int64_t *n, unsigned *places)
 {
 	const char *start = *s;
@@ -281,24 +281,36 @@ static const char *read_count(struct arena *a, const struct field *f, const char
 
 #define DURATION "^[0-9]+(\\.[0-9]+)?(ns|us|ms|s|m|h)$"
 
-const struct type type_version = { "version", "1", ACCEPT_NUMBER, read_version, NULL, NULL };
-const struct type type_number = { "number", "a number", ACCEPT_NUMBER, read_number, NULL, NULL };
-const struct type type_duration = { "duration", "a duration such as 250ms", ACCEPT_TEXT | ACCEPT_NUMBER, read_duration,
-				    DURATION, NULL };
-const struct type type_hold = { "duration or forever", "a duration such as 250ms, or forever",
-				ACCEPT_TEXT | ACCEPT_NUMBER, read_hold,
-				"^(forever|[0-9]+(\\.[0-9]+)?(ns|us|ms|s|m|h))$", NULL };
-const struct type type_drops = { "number or forever", "a number, or forever", ACCEPT_TEXT | ACCEPT_NUMBER, read_drops,
-				 "^(forever|[0-9]+)$", NULL };
-const struct type type_size = { "size", "a number of bytes, or such as 64KiB", ACCEPT_TEXT | ACCEPT_NUMBER, read_size,
-				"^[0-9]+(KiB|MiB)?$", NULL };
-const struct type type_chance = { "chance", "a chance such as 5% or 0.05", ACCEPT_TEXT | ACCEPT_NUMBER, read_chance,
-				  "^(0*(100|[0-9]{1,2})(\\.[0-9]+)?%|0*[01](\\.[0-9]+)?)$", NULL };
-const struct type type_span = { "range", "a range such as 40000..40015", ACCEPT_TEXT, read_span,
-				"^[0-9]+\\.\\.[0-9]+$", NULL };
-const struct type type_port = { "port", "a port such as 8080, or a range such as 8000..8099",
-				ACCEPT_TEXT | ACCEPT_NUMBER, read_port, "^[0-9]+(\\.\\.[0-9]+)?$", NULL };
-const struct type type_nth = { "ordinals", "ordinals such as 3, 3..9 or 3..9+2", ACCEPT_TEXT | ACCEPT_NUMBER, read_nth,
-			       "^[0-9]+(\\.\\.[0-9]+)?(\\+[0-9]+)?$", NULL };
-const struct type type_count = { "count", "a count such as 3, 1..5 or \">=3\"", ACCEPT_TEXT | ACCEPT_NUMBER, read_count,
-				 "^((>=|>|<=|<)[0-9]+|[0-9]+(\\.\\.[0-9]+)?)$", NULL };
+const struct type type_version = {"version", "1", ACCEPT_NUMBER, read_version, NULL, NULL};
+const struct type type_number = {"number", "a number", ACCEPT_NUMBER, read_number, NULL, NULL};
+const struct type type_duration = {
+	"duration", "a duration such as 250ms", ACCEPT_TEXT | ACCEPT_NUMBER, read_duration, DURATION, NULL};
+const struct type type_hold = {"duration or forever",
+			       "a duration such as 250ms, or forever",
+			       ACCEPT_TEXT | ACCEPT_NUMBER,
+			       read_hold,
+			       "^(forever|[0-9]+(\\.[0-9]+)?(ns|us|ms|s|m|h))$",
+			       NULL};
+const struct type type_drops = {"number or forever", "a number, or forever", ACCEPT_TEXT | ACCEPT_NUMBER,
+				read_drops,	     "^(forever|[0-9]+)$",   NULL};
+const struct type type_size = {
+	"size", "a number of bytes, or such as 64KiB", ACCEPT_TEXT | ACCEPT_NUMBER, read_size, "^[0-9]+(KiB|MiB)?$",
+	NULL};
+const struct type type_chance = {"chance",
+				 "a chance such as 5% or 0.05",
+				 ACCEPT_TEXT | ACCEPT_NUMBER,
+				 read_chance,
+				 "^(0*(100|[0-9]{1,2})(\\.[0-9]+)?%|0*[01](\\.[0-9]+)?)$",
+				 NULL};
+const struct type type_span = {"range",	  "a range such as 40000..40015", ACCEPT_TEXT,
+			       read_span, "^[0-9]+\\.\\.[0-9]+$",	  NULL};
+const struct type type_port = {"port",
+			       "a port such as 8080, or a range such as 8000..8099",
+			       ACCEPT_TEXT | ACCEPT_NUMBER,
+			       read_port,
+			       "^[0-9]+(\\.\\.[0-9]+)?$",
+			       NULL};
+const struct type type_nth = {"ordinals", "ordinals such as 3, 3..9 or 3..9+2",	 ACCEPT_TEXT | ACCEPT_NUMBER,
+			      read_nth,	  "^[0-9]+(\\.\\.[0-9]+)?(\\+[0-9]+)?$", NULL};
+const struct type type_count = {"count",    "a count such as 3, 1..5 or \">=3\"",	   ACCEPT_TEXT | ACCEPT_NUMBER,
+				read_count, "^((>=|>|<=|<)[0-9]+|[0-9]+(\\.\\.[0-9]+)?)$", NULL};

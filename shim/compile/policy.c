@@ -88,12 +88,18 @@ static void check_name(const struct policy *p, const struct object *o, unsigned 
 
 static void check_expect(const struct policy *p)
 {
-	static const struct { unsigned key; const char *with; } riders[] = {
-		{ KEY_expect_fired, "rule" }, { KEY_expect_observed, "rule" }, { KEY_expect_below, "rate" },
-		{ KEY_expect_within, "listens connects" }, { KEY_expect_after, "listens connects" },
+	static const struct {
+		unsigned key;
+		const char *with;
+	} riders[] = {
+		{KEY_expect_fired, "rule"},
+		{KEY_expect_observed, "rule"},
+		{KEY_expect_below, "rate"},
+		{KEY_expect_within, "listens connects"},
+		{KEY_expect_after, "listens connects"},
 	};
-	static const unsigned rules[] = { KEY_expect_rule, KEY_expect_after };
-	static const unsigned endpoints[] = { KEY_expect_listens, KEY_expect_connects };
+	static const unsigned rules[] = {KEY_expect_rule, KEY_expect_after};
+	static const unsigned endpoints[] = {KEY_expect_listens, KEY_expect_connects};
 	const struct slot *s = &p->top->slots[KEY_policy_expect];
 
 	for (unsigned i = 0; i < s->n; i++) {
@@ -103,15 +109,18 @@ static void check_expect(const struct policy *p)
 			for (unsigned k = 0; k < table_expect.n; k++)
 				lead |= object_has(e, k) && words_have(riders[j].with, table_expect.fields[k].key);
 			if (object_has(e, riders[j].key) && !lead)
-				diag_error_key(p->diags, object_at(e, riders[j].key), "goes with %s, which is not there",
+				diag_error_key(p->diags, object_at(e, riders[j].key),
+					       "goes with %s, which is not there",
 					       words_listed(p->diags->arena, riders[j].with));
 		}
 		for (unsigned j = 0; j < ARRAY_LEN(rules); j++)
-			check_name(p, e, rules[j], object_has(e, rules[j]) &&
-				   rule_named(p, object_text(e, rules[j]), p->n_rules), "rule", rule_candidate);
+			check_name(p, e, rules[j],
+				   object_has(e, rules[j]) && rule_named(p, object_text(e, rules[j]), p->n_rules),
+				   "rule", rule_candidate);
 		for (unsigned j = 0; j < ARRAY_LEN(endpoints); j++)
-			check_name(p, e, endpoints[j], object_has(e, endpoints[j]) &&
-				   endpoint_named(p, object_text(e, endpoints[j])), "endpoint", endpoint_candidate);
+			check_name(p, e, endpoints[j],
+				   object_has(e, endpoints[j]) && endpoint_named(p, object_text(e, endpoints[j])),
+				   "endpoint", endpoint_candidate);
 		if (object_has(e, KEY_expect_rate) != object_has(e, KEY_expect_below) && object_has(e, KEY_expect_rate))
 			diag_error(p->diags, e->node, "wants below: N beside rate");
 	}
@@ -130,7 +139,7 @@ static void find_steps(struct policy *p, struct policy_rule *r)
 			const struct object *what = object_sub(s->objects[i], KEY_step_do);
 			uint64_t times = (uint64_t)object_num(s->objects[i], KEY_step_times, 1);
 			if (what)
-				r->steps[r->n_steps++] = (struct policy_step){ what, times };
+				r->steps[r->n_steps++] = (struct policy_step){what, times};
 		}
 		if (object_at(r->object, KEY_rule_steps) && !s->n &&
 		    object_at(r->object, KEY_rule_steps)->kind == NODE_LIST)
@@ -138,7 +147,7 @@ static void find_steps(struct policy *p, struct policy_rule *r)
 		return;
 	}
 	r->steps = arena_alloc(p->diags->arena, sizeof(*r->steps));
-	r->steps[r->n_steps++] = (struct policy_step){ one, 0 };
+	r->steps[r->n_steps++] = (struct policy_step){one, 0};
 }
 
 /* inject with rules or occupy, else enforce with `kernel`, else log. */
@@ -155,7 +164,7 @@ void policy_resolve(struct policy *p, struct diags *d, struct object *top)
 {
 	const struct slot *rules = &top->slots[KEY_policy_rules];
 
-	*p = (struct policy){ .diags = d, .top = top, .n_rules = rules->n };
+	*p = (struct policy){.diags = d, .top = top, .n_rules = rules->n};
 	p->mode = find_mode(p);
 	if (rules->n > SNAG_RULES_MAX) {
 		diag_error(d, rules->objects[SNAG_RULES_MAX]->node, "more than %u rules", SNAG_RULES_MAX);

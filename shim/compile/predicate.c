@@ -6,19 +6,21 @@
 #include <string.h>
 
 static const struct {
-	unsigned match, key;		/* KEY_match_..., enum rule_key */
+	unsigned match, key; /* KEY_match_..., enum rule_key */
 } plain_keys[] = {
-	{ KEY_match_proto, RULE_KEY_PROTO }, { KEY_match_family, RULE_KEY_FAMILY }, { KEY_match_path, RULE_KEY_PATH },
-	{ KEY_match_exe, RULE_KEY_EXE }, { KEY_match_comm, RULE_KEY_COMM }, { KEY_match_pid, RULE_KEY_PID },
-	{ KEY_match_user, RULE_KEY_USER }, { KEY_match_role, RULE_KEY_ROLE }, { KEY_match_state, RULE_KEY_STATE },
-	{ KEY_match_queue, RULE_KEY_QUEUE }, { KEY_match_time_wait, RULE_KEY_TIME_WAIT },
-	{ KEY_match_blocking, RULE_KEY_BLOCKING }, { KEY_match_caller, RULE_KEY_CALLER },
+	{KEY_match_proto, RULE_KEY_PROTO},	   {KEY_match_family, RULE_KEY_FAMILY},
+	{KEY_match_path, RULE_KEY_PATH},	   {KEY_match_exe, RULE_KEY_EXE},
+	{KEY_match_comm, RULE_KEY_COMM},	   {KEY_match_pid, RULE_KEY_PID},
+	{KEY_match_user, RULE_KEY_USER},	   {KEY_match_role, RULE_KEY_ROLE},
+	{KEY_match_state, RULE_KEY_STATE},	   {KEY_match_queue, RULE_KEY_QUEUE},
+	{KEY_match_time_wait, RULE_KEY_TIME_WAIT}, {KEY_match_blocking, RULE_KEY_BLOCKING},
+	{KEY_match_caller, RULE_KEY_CALLER},
 };
 
 static void add(struct policy_rule *r, unsigned key, const struct slot *s)
 {
 	if (s->n && r->n_match < PREDICATES_MAX)
-		r->match[r->n_match++] = (struct predicate){ key, s->n, s->values, s->node };
+		r->match[r->n_match++] = (struct predicate){key, s->n, s->values, s->node};
 }
 
 /* The side that addr and port speak of where none is said: connect's is the peer's, all others' the local one. -1: the
@@ -43,7 +45,8 @@ static void add_address(struct policy *p, struct policy_rule *r, int side, const
 	if (side < 0)
 		side = default_side(r);
 	if (side < 0) {
-		diag_error(p->diags, at, "of which side? connect would mean the peer's, the other calls their own; say "
+		diag_error(p->diags, at,
+			   "of which side? connect would mean the peer's, the other calls their own; say "
 			   "side: local or side: peer, or write two rules");
 		return;
 	}
@@ -104,7 +107,7 @@ static bool join_endpoint(struct arena *a, struct object *sum, const struct obje
 static void add_endpoint(struct policy *p, struct policy_rule *r, const struct slot *names, int match_side)
 {
 	struct arena *a = p->diags->arena;
-	struct object sum = { .table = &table_endpoint, .slots = arena_alloc(a, KEYS_endpoint * sizeof(struct slot)) };
+	struct object sum = {.table = &table_endpoint, .slots = arena_alloc(a, KEYS_endpoint * sizeof(struct slot))};
 	unsigned differs = KEYS_endpoint;
 
 	for (unsigned i = 0; i < names->n; i++) {
@@ -118,7 +121,8 @@ static void add_endpoint(struct policy *p, struct policy_rule *r, const struct s
 		if (i == 0)
 			memcpy(sum.slots, e->slots, KEYS_endpoint * sizeof(struct slot));
 		else if (!join_endpoint(a, &sum, e, &differs))
-			diag_error(p->diags, v->node, "endpoints in one list may differ in one key only; write two rules");
+			diag_error(p->diags, v->node,
+				   "endpoints in one list may differ in one key only; write two rules");
 	}
 	for (unsigned key = 0; key < KEYS_endpoint; key++)
 		if (sum.slots[key].n)

@@ -8,10 +8,9 @@
 static bool is_plain(const char *text)
 {
 	static const char word[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_./-";
-	struct node n = { .kind = NODE_SCALAR, .style = NODE_PLAIN, .text = text, .len = strlen(text) };
+	struct node n = {.kind = NODE_SCALAR, .style = NODE_PLAIN, .text = text, .len = strlen(text)};
 
-	return n.len && strspn(text, word) == n.len &&
-	       strcmp(node_resolved(&n), "text") == 0;
+	return n.len && strspn(text, word) == n.len && strcmp(node_resolved(&n), "text") == 0;
 }
 
 /* One character of UTF-8 -> its number; moves *s behind it. */
@@ -104,7 +103,7 @@ static void print_items(FILE *out, const struct field *f, const struct slot *s, 
 		const struct object *o = s->objects[i];
 		fprintf(out, "%*s", (int)indent, "");
 		if (f->shape == FIELD_NAMED) {
-			print_value(out, &(struct field){ .type = &type_text }, &(struct value){ .text = o->name });
+			print_value(out, &(struct field){.type = &type_text}, &(struct value){.text = o->name});
 			fputs(": ", out);
 		} else {
 			fputs("- ", out);

@@ -1,7 +1,7 @@
 /* ruleline.c - a rule on one line, `--rule`, to the tree that a file would have given.
  *
- * Read token by token. A token ends at a blank, or at a `:` with a blank or the end behind it; the first such `:` divides.
- * A value that begins with a quote goes on to the next quote of that kind. */
+ * Read token by token. A token ends at a blank, or at a `:` with a blank or the end behind it; the first such `:`
+ * divides. A value that begins with a quote goes on to the next quote of that kind. */
 #include "ruleline.h"
 #include "language.h"
 #include "scan.h"
@@ -11,11 +11,10 @@
 #include <string.h>
 
 struct token {
-	const char *key, *value;	/* value: NULL without `=` */
+	const char *key, *value; /* value: NULL without `=` */
 	uint32_t col, value_col;
 	bool quoted;
 };
-
 
 static bool is_blank(char c)
 {
@@ -75,7 +74,7 @@ static bool next_token(struct scan *s, struct token *t)
 	const char *start = s->at, *p = start;
 	while (*p != '=' && !ends_token(s, p))
 		p++;
-	*t = (struct token){ .col = scan_col(s, start), .key = arena_copy(s->arena, start, (size_t)(p - start)) };
+	*t = (struct token){.col = scan_col(s, start), .key = arena_copy(s->arena, start, (size_t)(p - start))};
 	if (*p == '=') {
 		const char *value = p + 1;
 		p = value_end(s, value, t);
@@ -132,8 +131,9 @@ static void left_token(struct scan *s, struct node *rule, const struct token *t)
 		put(s, scan_part(s, rule, match ? "match" : "when", t->col), t, t->key,
 		    many ? scan_list(s, t->value_col, t->value) : scan_scalar(s, t->value_col, t->value));
 	} else {
-		scan_complain(s, t->col, t->key,
-		     arena_printf(s->arena, "unknown key%s", suggest_hint(s->arena, t->key, left_candidate, NULL)));
+		scan_complain(
+			s, t->col, t->key,
+			arena_printf(s->arena, "unknown key%s", suggest_hint(s->arena, t->key, left_candidate, NULL)));
 	}
 }
 
@@ -164,17 +164,20 @@ static const char *action_token(struct scan *s, struct node *what, const struct 
 	const struct field *f = table_find(&table_do, t->key);
 
 	if (f && !(f->flags & FIELD_PARAM) && (t->value || f->type == &type_true)) {
-		put(s, what, t, t->key, t->value ? scan_scalar(s, t->value_col, t->value) : scan_scalar(s, t->col, "true"));
+		put(s, what, t, t->key,
+		    t->value ? scan_scalar(s, t->value_col, t->value) : scan_scalar(s, t->col, "true"));
 		return t->key;
 	}
 	if (t->value)
-		scan_fail(s, t->col, t->key, arena_printf(s->arena, "unknown action%s",
-						     suggest_hint(s->arena, t->key, action_candidate, NULL)));
+		scan_fail(s, t->col, t->key,
+			  arena_printf(s->arena, "unknown action%s",
+				       suggest_hint(s->arena, t->key, action_candidate, NULL)));
 	else if (f && !(f->flags & FIELD_PARAM))
 		scan_fail(s, t->col, t->key, arena_printf(s->arena, "wants a value: %s=VALUE", t->key));
 	else if (!errno_by_name(t->key, strlen(t->key)))
-		scan_fail(s, t->col, "", arena_printf(s->arena, "unknown errno or action %s%s", diag_quote(s->arena, t->key),
-						 suggest_hint(s->arena, t->key, bare_candidate, NULL)));
+		scan_fail(s, t->col, "",
+			  arena_printf(s->arena, "unknown errno or action %s%s", diag_quote(s->arena, t->key),
+				       suggest_hint(s->arena, t->key, bare_candidate, NULL)));
 	else
 		put(s, what, t, "errno", scan_scalar(s, t->col, t->key));
 	return s->failed ? NULL : "errno";
@@ -205,7 +208,8 @@ static void param_token(struct scan *s, struct node *what, const struct token *t
 	} else if ((f && !(f->flags & FIELD_PARAM)) || errno_by_name(t->key, strlen(t->key))) {
 		scan_complain(s, t->col, t->key, "a second action; --rule takes one, a policy file takes more");
 	} else if (*params) {
-		scan_complain(s, t->col, t->key, arena_printf(s->arena, "no parameter of %s, which takes %s", action, params));
+		scan_complain(s, t->col, t->key,
+			      arena_printf(s->arena, "no parameter of %s, which takes %s", action, params));
 	} else {
 		scan_complain(s, t->col, t->key, arena_printf(s->arena, "%s takes no parameters", action));
 	}
@@ -219,7 +223,7 @@ static void call_token(struct scan *s, struct node *rule)
 			scan_fail(s, 1, "", "no call; write CALL [KEY=VALUE ...]: ACTION");
 		return;
 	}
-	struct token t = { .col = scan_col(s, s->at) };
+	struct token t = {.col = scan_col(s, s->at)};
 	const char *start = s->at;
 	for (; !ends_token(s, s->at); s->at++)
 		if (*s->at == '=' && s->at > start && s->at[-1] != ',') {

@@ -64,7 +64,7 @@ struct node *scan_list(struct scan *s, uint32_t col, const char *text)
 
 struct scan scan_begin(struct diags *d, const struct source *source, unsigned ordinal, const char *text)
 {
-	struct scan s = { .diags = d, .arena = d->arena, .source = source, .line = ordinal, .text = text, .at = text };
+	struct scan s = {.diags = d, .arena = d->arena, .source = source, .line = ordinal, .text = text, .at = text};
 
 	if (strlen(text) > ARGUMENT_BYTES_MAX)
 		scan_fail(&s, 1, "", "longer than 64 KiB; write it into a file");

@@ -1,4 +1,4 @@
-/* scan.h - one argument of the command line, read from left to right into nodes. Columns count its characters from 1. */
+/* scan.h - one argument of the command line, read from left to right into nodes. Columns count characters from 1. */
 #ifndef COMPILE_SCAN_H
 #define COMPILE_SCAN_H
 

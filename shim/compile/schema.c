@@ -176,7 +176,7 @@ static void print_words(FILE *out, const struct word *words)
 
 static void print_takes(FILE *out, const struct field *f)
 {
-	struct arena a = { 0 };
+	struct arena a = {0};
 
 	if (f->shape == FIELD_NAMED)
 		fprintf(out, "names, each with keys as in [%s](#%s)", f->table->name, f->table->name);
@@ -235,9 +235,9 @@ static void print_actions(FILE *out)
 
 void compile_reference(FILE *out)
 {
-	static const struct table *const tables[] = { &table_policy, &table_endpoint, &table_rule, &table_match,
-						      &table_when, &table_pulse, &table_step };
-	static const struct table *const later[] = { &table_kernel, &table_occupy, &table_expect, &table_rate };
+	static const struct table *const tables[] = {&table_policy, &table_endpoint, &table_rule, &table_match,
+						     &table_when,   &table_pulse,    &table_step};
+	static const struct table *const later[] = {&table_kernel, &table_occupy, &table_expect, &table_rate};
 
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
 		print_keys(out, tables[i]);

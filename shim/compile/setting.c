@@ -9,7 +9,7 @@
 struct step {
 	const char *name;
 	bool index;
-	uint32_t number;	/* of an index */
+	uint32_t number; /* of an index */
 	uint32_t col;
 };
 
@@ -19,14 +19,15 @@ static bool next_step(struct scan *s, struct step *st)
 
 	if (p > s->text && *p == '.')
 		p++;
-	*st = (struct step){ .index = *p == '[', .col = scan_col(s, p) };
+	*st = (struct step){.index = *p == '[', .col = scan_col(s, p)};
 	size_t len = st->index ? strspn(++p, "0123456789") : strcspn(p, ".[=");
 	st->name = arena_copy(s->arena, p, len);
 	for (const char *c = st->name; st->index && *c; c++)
 		st->number = len > 9 ? UINT32_MAX : st->number * 10 + (uint32_t)(*c - '0');
 	p += len;
 	if (!len || (st->index && *p++ != ']') || (*p && !strchr(".[=", *p))) {
-		scan_fail(s, st->col, "", "no path; write such as seed=7, endpoints.web.port=81 or rules[0].when.first=2");
+		scan_fail(s, st->col, "",
+			  "no path; write such as seed=7, endpoints.web.port=81 or rules[0].when.first=2");
 		return false;
 	}
 	s->at = p;
@@ -74,9 +75,9 @@ static struct node *place_of(struct scan *s, struct node **documents, unsigned n
 
 	if (item || !f || f->shape != FIELD_OBJECTS)
 		return item;
-	scan_fail(s, second->col, first->name, second->index ?
-	     arena_printf(s->arena, "no item [%s]; there are %u", second->name, total) :
-	     arena_printf(s->arena, "none is named %s", diag_quote(s->arena, second->name)));
+	scan_fail(s, second->col, first->name,
+		  second->index ? arena_printf(s->arena, "no item [%s]; there are %u", second->name, total)
+				: arena_printf(s->arena, "none is named %s", diag_quote(s->arena, second->name)));
 	return NULL;
 }
 
@@ -104,7 +105,7 @@ static void set_value(struct scan *s, struct node *map, const struct step *st, c
 }
 
 void setting_apply(struct diags *d, const struct source *source, unsigned ordinal, const char *text,
-		  struct node **documents, unsigned n)
+		   struct node **documents, unsigned n)
 {
 	struct scan s = scan_begin(d, source, ordinal, text);
 	struct node *map = documents[n - 1];

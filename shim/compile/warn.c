@@ -1,5 +1,5 @@
-/* warn.c - rules that can never match or fire, and what is not as it seems. Warnings only: each of them is certain, none
- * is needed for a policy to work. */
+/* warn.c - rules that can never match or fire, and what is not as it seems. Warnings only: each of them is certain,
+ * none is needed for a policy to work. */
 #include "language.h"
 #include "policy.h"
 #include "type.h"
@@ -26,7 +26,7 @@ static unsigned kinds_of_value(unsigned key, const struct value *v)
 	case RULE_KEY_PATH:
 		return UNIX;
 	case RULE_KEY_LOCAL_ADDR:
-	case RULE_KEY_PEER_ADDR:	/* an IPv4 address may be a mapped one of an IPv6 socket */
+	case RULE_KEY_PEER_ADDR: /* an IPv4 address may be a mapped one of an IPv6 socket */
 		return !v->any && v->net.family == AF_INET6 ? TCP6 | UDP6 : INET;
 	case RULE_KEY_LOCAL_PORT:
 	case RULE_KEY_PEER_PORT:
@@ -77,16 +77,16 @@ static bool warn_kinds(struct diags *d, const struct policy_rule *r)
 #define BIT(n) (1u << (n))
 static const struct {
 	const char *group;
-	unsigned roles, states;		/* 0: any */
+	unsigned roles, states; /* 0: any */
 	bool no_peer, no_socket;
 } possible[] = {
-	{ "accept", BIT(SNAG_ROLE_LISTENER), BIT(SNAG_STATE_LISTEN), true, false },
-	{ "listen", BIT(SNAG_ROLE_LISTENER), BIT(SNAG_STATE_CLOSED) | BIT(SNAG_STATE_BOUND) | BIT(SNAG_STATE_LISTEN), true,
-	  false },
-	{ "connect", BIT(SNAG_ROLE_CLIENT), 0, false, false },
-	{ "bind", 0, 0, true, false },
-	{ "socket", 0, 0, true, true },
-	{ "socketpair", 0, 0, true, true },
+	{"accept", BIT(SNAG_ROLE_LISTENER), BIT(SNAG_STATE_LISTEN), true, false},
+	{"listen", BIT(SNAG_ROLE_LISTENER), BIT(SNAG_STATE_CLOSED) | BIT(SNAG_STATE_BOUND) | BIT(SNAG_STATE_LISTEN),
+	 true, false},
+	{"connect", BIT(SNAG_ROLE_CLIENT), 0, false, false},
+	{"bind", 0, 0, true, false},
+	{"socket", 0, 0, true, true},
+	{"socketpair", 0, 0, true, true},
 };
 
 /* Is there a socket at all for keys to look at? Calls on processes have none. */
@@ -102,8 +102,8 @@ static const char *impossible_for(const struct predicate *m, unsigned call)
 	const struct call_row *row = call_row(call);
 	unsigned roles = 0, states = 0;
 
-	if ((row->traits & SNAG_TRAIT_PROC) && (key_needs_socket(m->key) || m->key == RULE_KEY_PROTO ||
-						m->key == RULE_KEY_FAMILY))
+	if ((row->traits & SNAG_TRAIT_PROC) &&
+	    (key_needs_socket(m->key) || m->key == RULE_KEY_PROTO || m->key == RULE_KEY_FAMILY))
 		return "is made on no socket";
 	for (size_t i = 0; i < ARRAY_LEN(possible); i++) {
 		if (strcmp(possible[i].group, row->group) != 0)
@@ -154,7 +154,8 @@ static bool warn_ranges(struct diags *d, const struct policy_rule *r)
 		for (unsigned j = 0; j < m->n; j++) {
 			empty &= m->values[j].lo > m->values[j].hi;
 			for (unsigned k = 0; k < other->n; k++)
-				shared |= m->values[j].lo <= other->values[k].hi && other->values[k].lo <= m->values[j].hi;
+				shared |= m->values[j].lo <= other->values[k].hi &&
+					  other->values[k].lo <= m->values[j].hi;
 		}
 		if (empty)
 			diag_warn(d, m->values[0].node, "can never match: the range of ports is empty");
@@ -184,7 +185,8 @@ static void warn_match(struct diags *d, const struct policy_rule *r)
 
 /* ---- when: rules that never fire ---- */
 
-/* Does one of lo, lo+step, ... hi fall on a multiple of `every`? The remainders repeat after at most `every` of them. */
+/* Does one of lo, lo+step, ... hi fall on a multiple of `every`? The remainders repeat after at most `every` of them.
+ */
 static bool meets(int64_t lo, int64_t hi, int64_t step, int64_t every)
 {
 	int64_t n = (hi - lo) / step + 1;
@@ -238,8 +240,8 @@ static void warn_when(struct diags *d, const struct policy_rule *r)
 /* Counts of the whole rule, over processes that run side by side. */
 static void warn_arrival(struct diags *d, const struct policy_rule *r)
 {
-	static const unsigned process_keys[] = { RULE_KEY_EXE, RULE_KEY_COMM, RULE_KEY_PID };
-	static const unsigned counts[] = { KEY_when_nth, KEY_when_first };
+	static const unsigned process_keys[] = {RULE_KEY_EXE, RULE_KEY_COMM, RULE_KEY_PID};
+	static const unsigned counts[] = {KEY_when_nth, KEY_when_first};
 	const struct object *w = object_sub(r->object, KEY_rule_when);
 	bool several = false;
 
@@ -249,7 +251,8 @@ static void warn_arrival(struct diags *d, const struct policy_rule *r)
 		return;
 	for (size_t i = 0; i < ARRAY_LEN(counts); i++)
 		if (object_has(w, counts[i]))
-			diag_warn(d, object_at(w, counts[i]), "counts over several processes follow their arrival, which no "
+			diag_warn(d, object_at(w, counts[i]),
+				  "counts over several processes follow their arrival, which no "
 				  "seed fixes; count_per: process counts in each");
 }
 
@@ -267,7 +270,8 @@ static void warn_delay(struct diags *d, const struct policy_rule *r)
 		return;
 	for (unsigned i = 0; i < r->n_steps; i++)
 		if (object_has(r->steps[i].what, KEY_do_delay))
-			diag_warn(d, object_at(r->steps[i].what, KEY_do_delay), "the thread really waits in a non-blocking "
+			diag_warn(d, object_at(r->steps[i].what, KEY_do_delay),
+				  "the thread really waits in a non-blocking "
 				  "call; hold (accept) and stall (recv, send) let readiness come late instead");
 }
 

@@ -15,8 +15,11 @@ bool text_is_utf8(const char *text)
 	const unsigned char *c = (const unsigned char *)text;
 
 	while (*c) {
-		unsigned more = *c < 0x80 ? 0 : *c >= 0xc2 && *c < 0xe0 ? 1 : (*c & 0xf0) == 0xe0 ? 2 :
-				*c >= 0xf0 && *c < 0xf5 ? 3 : 4;
+		unsigned more = *c < 0x80		  ? 0
+				: *c >= 0xc2 && *c < 0xe0 ? 1
+				: (*c & 0xf0) == 0xe0	  ? 2
+				: *c >= 0xf0 && *c < 0xf5 ? 3
+							  : 4;
 		if (more == 4)
 			return false;
 		uint32_t code = more ? *c & (0x3fu >> more) : *c;
@@ -61,9 +64,9 @@ static const char *read_word(struct arena *a, const struct field *f, const char 
 		return w->later ? arena_printf(a, "%s is not built yet", text) : NULL;
 	}
 	return arena_printf(a, "unknown word %s; %s", diag_quote(a, text),
-			    suggest(text, word_nth, f->words) ?
-				    arena_printf(a, "did you mean %s?", suggest(text, word_nth, f->words)) :
-				    field_wants(a, f));
+			    suggest(text, word_nth, f->words)
+				    ? arena_printf(a, "did you mean %s?", suggest(text, word_nth, f->words))
+				    : field_wants(a, f));
 }
 
 static const char *read_text(struct arena *a, const struct field *f, const char *text, struct value *v)
@@ -143,8 +146,10 @@ static const char *read_addr(struct arena *a, const struct field *f, const char 
 		return NULL;
 	}
 	if (!addr_parse(&v->net, &prefix, text, strlen(text)))
-		return arena_printf(a, "no address %s; write one such as 127.0.0.1, 10.0.0.0/8, \"::1\" or any; names are "
-				    "not looked up", diag_quote(a, text));
+		return arena_printf(a,
+				    "no address %s; write one such as 127.0.0.1, 10.0.0.0/8, \"::1\" or any; names are "
+				    "not looked up",
+				    diag_quote(a, text));
 	v->prefix = (uint8_t)prefix;
 	return NULL;
 }
@@ -197,17 +202,17 @@ static const char *read_call(struct arena *a, const struct field *f, const char 
 	return arena_printf(a, "unknown call %s%s", diag_quote(a, text), suggest_hint(a, text, call_candidate, NULL));
 }
 
-const struct type type_boolean = { "boolean", "true or false", ACCEPT_BOOL, read_boolean, NULL, NULL };
-const struct type type_true = { "true", "true", ACCEPT_BOOL, read_true, NULL, NULL };
-const struct type type_word = { "word", "a word", ACCEPT_TEXT, read_word, NULL, NULL };
-const struct type type_text = { "text", "a text", ACCEPT_TEXT, read_text, NULL, NULL };
-const struct type type_pattern = { "pattern", "a path, with * for any characters", ACCEPT_TEXT, read_text, NULL, NULL };
-const struct type type_errno_name = { "errno", "an errno such as EADDRINUSE", ACCEPT_TEXT, read_errno, NULL,
-				      errno_candidate };
-const struct type type_signal = { "signal", "a signal such as SIGTERM", ACCEPT_TEXT, read_signal, NULL,
-				  signal_candidate };
-const struct type type_addr = { "address", "an address such as 127.0.0.1 or 10.0.0.0/8, or any", ACCEPT_TEXT, read_addr,
-				"^(any|[0-9A-Fa-f.:]+(%[0-9]+)?(/[0-9]{1,3})?)$", NULL };
-const struct type type_user = { "user", "a user's name or uid", ACCEPT_TEXT | ACCEPT_NUMBER, read_user, "^.+$", NULL };
-const struct type type_call = { "call", "the name of a call", ACCEPT_TEXT, read_call, "^=[A-Za-z0-9_]+$",
-				call_candidate };
+const struct type type_boolean = {"boolean", "true or false", ACCEPT_BOOL, read_boolean, NULL, NULL};
+const struct type type_true = {"true", "true", ACCEPT_BOOL, read_true, NULL, NULL};
+const struct type type_word = {"word", "a word", ACCEPT_TEXT, read_word, NULL, NULL};
+const struct type type_text = {"text", "a text", ACCEPT_TEXT, read_text, NULL, NULL};
+const struct type type_pattern = {"pattern", "a path, with * for any characters", ACCEPT_TEXT, read_text, NULL, NULL};
+const struct type type_errno_name = {"errno",	     "an errno such as EADDRINUSE", ACCEPT_TEXT, read_errno, NULL,
+				     errno_candidate};
+const struct type type_signal = {"signal",	  "a signal such as SIGTERM", ACCEPT_TEXT, read_signal, NULL,
+				 signal_candidate};
+const struct type type_addr = {"address", "an address such as 127.0.0.1 or 10.0.0.0/8, or any", ACCEPT_TEXT,
+			       read_addr, "^(any|[0-9A-Fa-f.:]+(%[0-9]+)?(/[0-9]{1,3})?)$",	NULL};
+const struct type type_user = {"user", "a user's name or uid", ACCEPT_TEXT | ACCEPT_NUMBER, read_user, "^.+$", NULL};
+const struct type type_call = {"call",	  "the name of a call", ACCEPT_TEXT,
+			       read_call, "^=[A-Za-z0-9_]+$",	call_candidate};

@@ -26,7 +26,7 @@ static bool fail(struct loader *l, yaml_mark_t m, const char *what)
 /* Errors of libyaml's reader (bytes that are no UTF-8, control characters) come with an offset in place of a mark. */
 static yaml_mark_t mark_of_offset(const struct loader *l, size_t offset)
 {
-	yaml_mark_t m = { .index = offset };
+	yaml_mark_t m = {.index = offset};
 
 	for (size_t i = 0; i < offset && i < l->len; i++) {
 		if (l->text[i] == '\n') {
@@ -66,7 +66,8 @@ static bool plain_yaml(struct loader *l, const yaml_event_t *e)
 	const void *anchor = NULL, *tag = NULL;
 
 	if (e->type == YAML_ALIAS_EVENT)
-		return fail(l, e->start_mark, "aliases (*NAME) are no part of the language; a value that begins with * "
+		return fail(l, e->start_mark,
+			    "aliases (*NAME) are no part of the language; a value that begins with * "
 			    "needs quotes");
 	if (e->type == YAML_SCALAR_EVENT) {
 		anchor = e->data.scalar.anchor;
@@ -107,7 +108,7 @@ static bool build_list(struct loader *l, struct node *list, unsigned depth)
 
 static bool add_pair(struct loader *l, struct node *map, struct node *key, struct node *value)
 {
-	yaml_mark_t at = { .line = key->line - 1, .column = key->col - 1 };
+	yaml_mark_t at = {.line = key->line - 1, .column = key->col - 1};
 
 	if (key->kind != NODE_SCALAR)
 		return fail(l, at, "a key is a word, not a list or map");
@@ -157,7 +158,7 @@ static struct node *build(struct loader *l, const yaml_event_t *e, unsigned dept
 		n = node_scalar(l->arena, l->source, line, col, (const char *)e->data.scalar.value,
 				e->data.scalar.length);
 		n->style = e->data.scalar.style == YAML_PLAIN_SCALAR_STYLE ? NODE_PLAIN : NODE_QUOTED;
-		if (strlen(n->text) != n->len) {	/* "\0" in double quotes */
+		if (strlen(n->text) != n->len) { /* "\0" in double quotes */
 			fail(l, e->start_mark, "a text can't hold a NUL");
 			return NULL;
 		}
@@ -185,8 +186,8 @@ static struct node *build_stream(struct loader *l)
 			return NULL;
 		int type = e.type;
 		bool ok = true;
-		if (type == YAML_SCALAR_EVENT || type == YAML_SEQUENCE_START_EVENT || type == YAML_MAPPING_START_EVENT ||
-		    type == YAML_ALIAS_EVENT)
+		if (type == YAML_SCALAR_EVENT || type == YAML_SEQUENCE_START_EVENT ||
+		    type == YAML_MAPPING_START_EVENT || type == YAML_ALIAS_EVENT)
 			ok = (root = build(l, &e, 0)) != NULL;
 		else if (type == YAML_DOCUMENT_START_EVENT && root)
 			ok = fail(l, e.start_mark, "a second document begins here; one file holds one policy");
@@ -201,7 +202,7 @@ static struct node *build_stream(struct loader *l)
 
 struct node *yaml_parse(struct diags *d, const struct source *s, const char *text, size_t len)
 {
-	struct loader l = { .diags = d, .arena = d->arena, .source = s, .text = text, .len = len };
+	struct loader l = {.diags = d, .arena = d->arena, .source = s, .text = text, .len = len};
 
 	if (!yaml_parser_initialize(&l.parser)) {
 		diag_error_at(d, s, 0, 0, "", "no memory");

@@ -6,7 +6,7 @@
 #include "diag.h"
 #include "node.h"
 
-/* The file's tree; NULL where it can't be read or is no such YAML: that has been said. An empty file is an empty map. */
+/* The file's tree; NULL where it can't be read or is no such YAML: that is said. An empty file is an empty map. */
 struct node *yaml_load(struct diags *d, const struct source *s, const char *path);
 /* The same from memory. */
 struct node *yaml_parse(struct diags *d, const struct source *s, const char *text, size_t len);

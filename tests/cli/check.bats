@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # check.bats - snag check and snag schema, from the outside.
+# shellcheck disable=SC2154  # stderr is what `run --separate-stderr` sets
 
 load ../helper
 
@@ -127,7 +128,7 @@ b.yaml: ok: 2 rules, mode log"
 @test "schema: JSON, closed at the top level" {
   for kind in policy trace; do
     "$SNAG" schema $kind >$kind.json
-    "$PYTHON" - $kind.json <<'PY'
+    "$PYTHON" - "$kind.json" <<'PY'
 import json, sys
 schema = json.load(open(sys.argv[1]))
 assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
@@ -143,7 +144,7 @@ PY
 
 # Where Python has the modules: schema and check agree on each of these.
 @test "schema and check agree" {
-  local python
+  local python=none
   for python in "$PYTHON" python3 none; do
     "$python" -c 'import jsonschema, yaml' 2>/dev/null && break
   done

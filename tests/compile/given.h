@@ -19,7 +19,7 @@
 
 struct given_row {
 	const char *policy;
-	const char *said;	/* all diagnostics, to the letter */
+	const char *said; /* all diagnostics, to the letter */
 };
 
 static char given_dir[64];
@@ -77,8 +77,8 @@ static inline void given_check(const struct compile_input *in, const char *said)
 
 static inline void given_rows(const struct given_row *rows, size_t n)
 {
-	static const char *const files[] = { "p.yaml" };
-	struct compile_input in = { .files = files, .n_files = 1 };
+	static const char *const files[] = {"p.yaml"};
+	struct compile_input in = {.files = files, .n_files = 1};
 
 	for (size_t i = 0; i < n; i++) {
 		given_file("p.yaml", rows[i].policy, strlen(rows[i].policy));

@@ -13,8 +13,8 @@
 /* The image of one policy text; compile_free(&given). */
 static const struct rules *image_of(struct compiled *given, const char *policy)
 {
-	static const char *const files[] = { "p.yaml" };
-	struct compile_input in = { .files = files, .n_files = 1 };
+	static const char *const files[] = {"p.yaml"};
+	struct compile_input in = {.files = files, .n_files = 1};
 
 	given_file("p.yaml", policy, strlen(policy));
 	char *said = given_said(&in, given);
@@ -25,7 +25,7 @@ static const struct rules *image_of(struct compiled *given, const char *policy)
 
 static const struct rules *image_of_rule(struct compiled *given, const char *rule)
 {
-	struct compile_input in = { .rules = &rule, .n_rules = 1 };
+	struct compile_input in = {.rules = &rule, .n_rules = 1};
 	char *said = given_said(&in, given);
 
 	assert_string_equal(said, "");
@@ -35,7 +35,7 @@ static const struct rules *image_of_rule(struct compiled *given, const char *rul
 
 static void test_empty(void **state)
 {
-	struct compile_input in = { 0 };
+	struct compile_input in = {0};
 	struct compiled out;
 
 	(void)state;
@@ -51,20 +51,23 @@ static void test_empty(void **state)
 /* The mode that holds, and whether the image has the rules. */
 static void test_modes(void **state)
 {
-	static const struct { const char *policy, *option; unsigned mode, rules; } rows[] = {
-		{ V1, NULL, SNAG_MODE_LOG, 0 },
-		{ V1 "mode: inject\n", NULL, SNAG_MODE_INJECT, 0 },
-		{ V1 "mode: disabled\n", NULL, SNAG_MODE_DISABLED, 0 },
-		{ V1 "rules:\n  - {call: bind, do: deny}\n", NULL, SNAG_MODE_INJECT, 1 },
-		{ V1 "mode: log\nrules:\n  - {call: bind, do: deny}\n", NULL, SNAG_MODE_LOG, 0 },
-		{ V1 "mode: log\nrules:\n  - {call: bind, do: deny}\n", "inject", SNAG_MODE_INJECT, 1 },
-		{ V1 "rules:\n  - {call: bind, do: deny}\n", "disabled", SNAG_MODE_DISABLED, 0 },
+	static const struct {
+		const char *policy, *option;
+		unsigned mode, rules;
+	} rows[] = {
+		{V1, NULL, SNAG_MODE_LOG, 0},
+		{V1 "mode: inject\n", NULL, SNAG_MODE_INJECT, 0},
+		{V1 "mode: disabled\n", NULL, SNAG_MODE_DISABLED, 0},
+		{V1 "rules:\n  - {call: bind, do: deny}\n", NULL, SNAG_MODE_INJECT, 1},
+		{V1 "mode: log\nrules:\n  - {call: bind, do: deny}\n", NULL, SNAG_MODE_LOG, 0},
+		{V1 "mode: log\nrules:\n  - {call: bind, do: deny}\n", "inject", SNAG_MODE_INJECT, 1},
+		{V1 "rules:\n  - {call: bind, do: deny}\n", "disabled", SNAG_MODE_DISABLED, 0},
 	};
-	static const char *const files[] = { "p.yaml" };
+	static const char *const files[] = {"p.yaml"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct compile_input in = { .files = files, .n_files = 1, .mode = rows[i].option };
+		struct compile_input in = {.files = files, .n_files = 1, .mode = rows[i].option};
 		struct compiled out;
 		given_file("p.yaml", rows[i].policy, strlen(rows[i].policy));
 		free(given_said(&in, &out));
@@ -79,7 +82,7 @@ static void test_modes(void **state)
 
 static void test_seed(void **state)
 {
-	struct compile_input in = { .seed = "9223372036854775807" };
+	struct compile_input in = {.seed = "9223372036854775807"};
 	struct compiled out;
 
 	(void)state;
@@ -109,7 +112,7 @@ static void covers(const char *text, const unsigned *calls, size_t n)
 	for (unsigned c = 0; c < SNAG_CALLS; c++) {
 		bool covered = rule->calls[c / 64] >> (c % 64) & 1;
 		count += covered;
-		assert_int_equal(r->call[c].n, covered);	/* the index agrees */
+		assert_int_equal(r->call[c].n, covered); /* the index agrees */
 	}
 	for (size_t i = 0; i < n; i++)
 		assert_true(rule->calls[calls[i] / 64] >> (calls[i] % 64) & 1);
@@ -117,9 +120,8 @@ static void covers(const char *text, const unsigned *calls, size_t n)
 	compile_free(&given);
 }
 
-#define check_covers(text, ...) \
-	covers(text, (const unsigned[]){ __VA_ARGS__ }, \
-	       sizeof((const unsigned[]){ __VA_ARGS__ }) / sizeof(unsigned))
+#define check_covers(text, ...)                                                                                        \
+	covers(text, (const unsigned[]){__VA_ARGS__}, sizeof((const unsigned[]){__VA_ARGS__}) / sizeof(unsigned))
 
 static void test_calls(void **state)
 {
@@ -127,7 +129,7 @@ static void test_calls(void **state)
 	check_covers("accept: EMFILE", SNAG_CALL_accept, SNAG_CALL_accept4);
 	check_covers("=accept4: EMFILE", SNAG_CALL_accept4);
 	check_covers("bind,listen: EADDRINUSE", SNAG_CALL_bind, SNAG_CALL_listen);
-	check_covers("close: EIO", SNAG_CALL_close);		/* close_range and closefrom never fail so */
+	check_covers("close: EIO", SNAG_CALL_close); /* close_range and closefrom never fail so */
 	check_covers("close: delay=1ms", SNAG_CALL_close, SNAG_CALL_close_range, SNAG_CALL_closefrom);
 	check_covers("*: backlog=1", SNAG_CALL_listen);
 	check_covers("*: deny", SNAG_CALL_bind, SNAG_CALL_connect);
@@ -147,15 +149,18 @@ static const struct rule_value *only_value(const struct rules *r, unsigned match
 
 static void test_sides(void **state)
 {
-	static const struct { const char *rule; unsigned key; } rows[] = {
-		{ "bind port=80: deny", RULE_KEY_LOCAL_PORT },
-		{ "listen port=80: EADDRINUSE", RULE_KEY_LOCAL_PORT },
-		{ "accept port=80: EMFILE", RULE_KEY_LOCAL_PORT },
-		{ "close port=80: EIO", RULE_KEY_LOCAL_PORT },
-		{ "connect port=80: deny", RULE_KEY_PEER_PORT },
-		{ "connect side=local port=80: deny", RULE_KEY_LOCAL_PORT },
-		{ "close side=peer port=80: EIO", RULE_KEY_PEER_PORT },
-		{ "bind,connect side=local port=80: deny", RULE_KEY_LOCAL_PORT },
+	static const struct {
+		const char *rule;
+		unsigned key;
+	} rows[] = {
+		{"bind port=80: deny", RULE_KEY_LOCAL_PORT},
+		{"listen port=80: EADDRINUSE", RULE_KEY_LOCAL_PORT},
+		{"accept port=80: EMFILE", RULE_KEY_LOCAL_PORT},
+		{"close port=80: EIO", RULE_KEY_LOCAL_PORT},
+		{"connect port=80: deny", RULE_KEY_PEER_PORT},
+		{"connect side=local port=80: deny", RULE_KEY_LOCAL_PORT},
+		{"close side=peer port=80: EIO", RULE_KEY_PEER_PORT},
+		{"bind,connect side=local port=80: deny", RULE_KEY_LOCAL_PORT},
 	};
 
 	(void)state;
@@ -172,15 +177,15 @@ static void test_sides(void **state)
 static void test_endpoints(void **state)
 {
 	struct compiled given;
-	const struct rules *r = image_of(&given, V1
-		"endpoints:\n"
-		"  db: {side: peer, addr: 10.0.0.0/8, port: 5432}\n"
-		"  log: {side: peer, addr: 10.0.0.0/8, port: [514, 6514]}\n"
-		"rules:\n"
-		"  - {call: close, match: {endpoint: [db, log], proto: tcp}, do: {errno: EIO}}\n");
+	const struct rules *r =
+		image_of(&given, V1 "endpoints:\n"
+				    "  db: {side: peer, addr: 10.0.0.0/8, port: 5432}\n"
+				    "  log: {side: peer, addr: 10.0.0.0/8, port: [514, 6514]}\n"
+				    "rules:\n"
+				    "  - {call: close, match: {endpoint: [db, log], proto: tcp}, do: {errno: EIO}}\n");
 	const struct rule_value *addr = only_value(r, 0, RULE_KEY_PEER_ADDR, 1);
 	const struct rule_value *port = only_value(r, 1, RULE_KEY_PEER_PORT, 3);
-	const uint8_t ten[4] = { 10, 0, 0, 0 };
+	const uint8_t ten[4] = {10, 0, 0, 0};
 
 	(void)state;
 	assert_int_equal(rules_rule(r, 0)->n_matches, 3);
@@ -197,27 +202,32 @@ static void test_endpoints(void **state)
 /* Every key once: its place in the image and its values. */
 static void test_keys(void **state)
 {
-	static const struct { const char *key; unsigned rule_key; int64_t lo, hi; const char *text; } rows[] = {
-		{ "port=8000..8099", RULE_KEY_LOCAL_PORT, 8000, 8099, NULL },
-		{ "proto=udp", RULE_KEY_PROTO, SNAG_PROTO_UDP, SNAG_PROTO_UDP, NULL },
-		{ "family=inet6", RULE_KEY_FAMILY, AF_INET6, AF_INET6, NULL },
-		{ "path=/tmp/*.sock", RULE_KEY_PATH, 0, 0, "/tmp/*.sock" },
-		{ "exe=nginx", RULE_KEY_EXE, 0, 0, "nginx" },
-		{ "comm=42", RULE_KEY_COMM, 0, 0, "42" },
-		{ "pid=42", RULE_KEY_PID, 42, 42, NULL },
-		{ "user=0", RULE_KEY_USER, 0, 0, NULL },
-		{ "user=root", RULE_KEY_USER, 0, 0, NULL },
-		{ "role=accepted", RULE_KEY_ROLE, SNAG_ROLE_ACCEPTED, SNAG_ROLE_ACCEPTED, NULL },
-		{ "state=close_wait", RULE_KEY_STATE, SNAG_STATE_CLOSE_WAIT, SNAG_STATE_CLOSE_WAIT, NULL },
-		{ "queue=>=3", RULE_KEY_QUEUE, 3, INT64_MAX, NULL },
-		{ "queue=>3", RULE_KEY_QUEUE, 4, INT64_MAX, NULL },
-		{ "queue=<=3", RULE_KEY_QUEUE, INT64_MIN, 3, NULL },
-		{ "queue=<3", RULE_KEY_QUEUE, INT64_MIN, 2, NULL },
-		{ "queue=1..5", RULE_KEY_QUEUE, 1, 5, NULL },
-		{ "time_wait=10", RULE_KEY_TIME_WAIT, 10, 10, NULL },
-		{ "blocking=true", RULE_KEY_BLOCKING, 1, 1, NULL },
-		{ "blocking=false", RULE_KEY_BLOCKING, 0, 0, NULL },
-		{ "caller=libcurl", RULE_KEY_CALLER, 0, 0, "libcurl" },
+	static const struct {
+		const char *key;
+		unsigned rule_key;
+		int64_t lo, hi;
+		const char *text;
+	} rows[] = {
+		{"port=8000..8099", RULE_KEY_LOCAL_PORT, 8000, 8099, NULL},
+		{"proto=udp", RULE_KEY_PROTO, SNAG_PROTO_UDP, SNAG_PROTO_UDP, NULL},
+		{"family=inet6", RULE_KEY_FAMILY, AF_INET6, AF_INET6, NULL},
+		{"path=/tmp/*.sock", RULE_KEY_PATH, 0, 0, "/tmp/*.sock"},
+		{"exe=nginx", RULE_KEY_EXE, 0, 0, "nginx"},
+		{"comm=42", RULE_KEY_COMM, 0, 0, "42"},
+		{"pid=42", RULE_KEY_PID, 42, 42, NULL},
+		{"user=0", RULE_KEY_USER, 0, 0, NULL},
+		{"user=root", RULE_KEY_USER, 0, 0, NULL},
+		{"role=accepted", RULE_KEY_ROLE, SNAG_ROLE_ACCEPTED, SNAG_ROLE_ACCEPTED, NULL},
+		{"state=close_wait", RULE_KEY_STATE, SNAG_STATE_CLOSE_WAIT, SNAG_STATE_CLOSE_WAIT, NULL},
+		{"queue=>=3", RULE_KEY_QUEUE, 3, INT64_MAX, NULL},
+		{"queue=>3", RULE_KEY_QUEUE, 4, INT64_MAX, NULL},
+		{"queue=<=3", RULE_KEY_QUEUE, INT64_MIN, 3, NULL},
+		{"queue=<3", RULE_KEY_QUEUE, INT64_MIN, 2, NULL},
+		{"queue=1..5", RULE_KEY_QUEUE, 1, 5, NULL},
+		{"time_wait=10", RULE_KEY_TIME_WAIT, 10, 10, NULL},
+		{"blocking=true", RULE_KEY_BLOCKING, 1, 1, NULL},
+		{"blocking=false", RULE_KEY_BLOCKING, 0, 0, NULL},
+		{"caller=libcurl", RULE_KEY_CALLER, 0, 0, "libcurl"},
 	};
 
 	(void)state;
@@ -255,20 +265,23 @@ static void test_any(void **state)
 
 static void test_when(void **state)
 {
-	static const struct { const char *keys; struct rule_when w; } rows[] = {
-		{ "nth=3", { .nth_lo = 3, .nth_hi = 3, .nth_step = 1 } },
-		{ "nth=3..9+2", { .nth_lo = 3, .nth_hi = 9, .nth_step = 2 } },
-		{ "first=3", { .nth_lo = 1, .nth_hi = 3, .nth_step = 1 } },
-		{ "nth=2..9+3 first=6", { .nth_lo = 2, .nth_hi = 6, .nth_step = 3 } },
-		{ "every=4 limit=2", { .every = 4, .limit = 2 } },
-		{ "chance=5%", { .has_chance = 1, .chance = 214748364 } },
-		{ "chance=0.5", { .has_chance = 1, .chance = 1ull << 31 } },
-		{ "chance=1", { .has_chance = 1, .chance = 1ull << 32 } },
-		{ "chance=100%", { .has_chance = 1, .chance = 1ull << 32 } },
-		{ "after=1.5s until=2m", { .after_ns = 1500000000, .until_ns = 120 * SEC } },
-		{ "pulse=1s/250ms", { .active_ns = SEC, .idle_ns = 250000000 } },
-		{ "count_per=listener", { .per = RULE_PER_LISTENER } },
-		{ "after=7us count_per=process", { .after_ns = 7000, .per = RULE_PER_PROCESS } },
+	static const struct {
+		const char *keys;
+		struct rule_when w;
+	} rows[] = {
+		{"nth=3", {.nth_lo = 3, .nth_hi = 3, .nth_step = 1}},
+		{"nth=3..9+2", {.nth_lo = 3, .nth_hi = 9, .nth_step = 2}},
+		{"first=3", {.nth_lo = 1, .nth_hi = 3, .nth_step = 1}},
+		{"nth=2..9+3 first=6", {.nth_lo = 2, .nth_hi = 6, .nth_step = 3}},
+		{"every=4 limit=2", {.every = 4, .limit = 2}},
+		{"chance=5%", {.has_chance = 1, .chance = 214748364}},
+		{"chance=0.5", {.has_chance = 1, .chance = 1ull << 31}},
+		{"chance=1", {.has_chance = 1, .chance = 1ull << 32}},
+		{"chance=100%", {.has_chance = 1, .chance = 1ull << 32}},
+		{"after=1.5s until=2m", {.after_ns = 1500000000, .until_ns = 120 * SEC}},
+		{"pulse=1s/250ms", {.active_ns = SEC, .idle_ns = 250000000}},
+		{"count_per=listener", {.per = RULE_PER_LISTENER}},
+		{"after=7us count_per=process", {.after_ns = 7000, .per = RULE_PER_PROCESS}},
 	};
 
 	(void)state;
@@ -285,14 +298,14 @@ static void test_when(void **state)
 /* Where the image's "not asked" would mean the contrary: a chance of nothing. */
 static void test_never(void **state)
 {
-	static const char *const keys[] = { "limit=0", "until=0s", "pulse=0s/1s", "nth=5 first=3", "limit=0 chance=50%" };
+	static const char *const keys[] = {"limit=0", "until=0s", "pulse=0s/1s", "nth=5 first=3", "limit=0 chance=50%"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
 		char text[64];
 		const char *rule = text;
 		struct compiled given;
-		struct compile_input in = { .rules = &rule, .n_rules = 1 };
+		struct compile_input in = {.rules = &rule, .n_rules = 1};
 		snprintf(text, sizeof(text), "bind %s: deny", keys[i]);
 		free(given_said(&in, &given));
 		assert_int_equal(given.warnings, 1);
@@ -308,15 +321,15 @@ static void test_never(void **state)
 static void test_steps(void **state)
 {
 	struct compiled given;
-	const struct rules *r = image_of(&given, V1
-		"rules:\n"
-		"  - name: several\n"
-		"    call: connect\n"
-		"    steps:\n"
-		"      - {times: 2, do: {errno: ETIMEDOUT, after: 1s}}\n"
-		"      - {do: {delay: 50ms, jitter: 5ms, log: slow, signal: SIGUSR1, after_call: true}}\n"
-		"  - {name: short, call: listen, do: {backlog: 3}}\n"
-		"  - {name: no, call: bind, do: {deny: true}}\n");
+	const struct rules *r = image_of(
+		&given, V1 "rules:\n"
+			   "  - name: several\n"
+			   "    call: connect\n"
+			   "    steps:\n"
+			   "      - {times: 2, do: {errno: ETIMEDOUT, after: 1s}}\n"
+			   "      - {do: {delay: 50ms, jitter: 5ms, log: slow, signal: SIGUSR1, after_call: true}}\n"
+			   "  - {name: short, call: listen, do: {backlog: 3}}\n"
+			   "  - {name: no, call: bind, do: {deny: true}}\n");
 	const struct rule_step *s = rules_step(r, rules_rule(r, 0)->first_step);
 
 	(void)state;
@@ -345,9 +358,9 @@ static void test_steps(void **state)
 
 static void test_names(void **state)
 {
-	static const char *const rules[] = { "bind: deny", "bind name=rule2: log=a", "bind proto=udp: log=b" };
-	static const char *const names[] = { "rule1", "rule2", "rule3" };
-	struct compile_input in = { .rules = rules, .n_rules = 3 };
+	static const char *const rules[] = {"bind: deny", "bind name=rule2: log=a", "bind proto=udp: log=b"};
+	static const char *const names[] = {"rule1", "rule2", "rule3"};
+	struct compile_input in = {.rules = rules, .n_rules = 3};
 	struct compiled given;
 
 	(void)state;
@@ -365,7 +378,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_empty), cmocka_unit_test(test_modes), cmocka_unit_test(test_seed),
 		cmocka_unit_test(test_calls), cmocka_unit_test(test_sides), cmocka_unit_test(test_endpoints),
-		cmocka_unit_test(test_keys), cmocka_unit_test(test_any), cmocka_unit_test(test_when),
+		cmocka_unit_test(test_keys),  cmocka_unit_test(test_any),   cmocka_unit_test(test_when),
 		cmocka_unit_test(test_never), cmocka_unit_test(test_steps), cmocka_unit_test(test_names),
 	};
 

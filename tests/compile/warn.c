@@ -2,86 +2,70 @@
 #include "given.h"
 
 static const struct given_row match[] = {
-	{ V1
-	  "rules:\n"
-	  "  - {name: l1, call: listen, match: {role: client}, do: {errno: EADDRINUSE}}\n",
-	  "p.yaml:3:44: warning: rules[0].match.role: can never match: listen is made on no "
-	  "such socket\n" },
-	{ V1
-	  "rules:\n"
-	  "  - {name: l2, call: listen, match: {proto: unix, port: 80}, do: {errno: "
-	  "EADDRINUSE}}\n",
-	  "p.yaml:3:45: warning: rules[0].match.proto: can never match: contradicts port\n" },
-	{ V1
-	  "rules:\n"
-	  "  - {name: l3, call: bind, match: {family: inet, addr: \"::1\"}, do: {errno: "
-	  "EADDRINUSE}}\n",
-	  "p.yaml:3:44: warning: rules[0].match.family: can never match: contradicts addr\n" },
-	{ V1
-	  "rules:\n"
-	  "  - {name: l6, call: bind, match: {port: 80}, do: {errno: EACCES}}\n",
-	  "" },
-	{ V1
-	  "rules:\n"
-	  "  - {name: l7, call: accept, match: {side: peer, port: 80}, do: {errno: EMFILE}}\n",
-	  "p.yaml:3:56: warning: rules[0].match.port: can never match: accept knows of no peer "
-	  "beforehand\n" },
-	{ V1
-	  "rules:\n"
-	  "  - {name: l8, call: accept, match: {state: bound}, do: {errno: EMFILE}}\n",
-	  "p.yaml:3:45: warning: rules[0].match.state: can never match: accept is made on no "
-	  "such socket\n" },
-	{ V1
-	  "rules:\n"
-	  "  - {name: l9, call: socket, match: {port: 80}, do: {errno: EMFILE}}\n",
-	  "p.yaml:3:44: warning: rules[0].match.port: can never match: socket is made on no "
-	  "socket\n" },
-	{ V1
-	  "rules:\n"
-	  "  - {name: l10, call: fork, match: {proto: tcp}, do: {errno: EAGAIN}}\n",
-	  "p.yaml:3:44: warning: rules[0].match.proto: can never match: fork is made on no "
-	  "socket\n" },
-	{ V1
-	  "rules:\n"
-	  "  - {name: l11, call: bind, match: {exe: /bin/x, side: local}, do: {errno: EACCES}}\n",
-	  "p.yaml:3:42: warning: rules[0].match.exe: can never match: exe is a base name, "
-	  "without folders\n"
-	  "p.yaml:3:56: warning: rules[0].match.side: says nothing without addr, port or "
-	  "endpoint\n" },
-	{ V1
-	  "rules:\n"
-	  "  - {call: bind, match: {port: 90..80}, do: {deny: true}}\n",
-	  "p.yaml:3:32: warning: rules[0].match.port: can never match: the range of ports is "
-	  "empty\n" },
-	{ V1
-	  "rules:\n"
-	  "  - {call: bind, match: {port: [90..80, 5]}, do: {deny: true}}\n",
-	  "" },
-	{ V1
-	  "rules:\n"
-	  "  - {call: connect, match: {proto: [tcp, unix], path: /x}, do: {deny: true}}\n",
-	  "" },
-	{ V1
-	  "rules:\n"
-	  "  - {call: [listen, accept], match: {role: client}, do: {delay: 1s}}\n",
-	  "p.yaml:3:44: warning: rules[0].match.role: can never match: listen is made on no "
-	  "such socket\n" },
-	{ V1
-	  "rules:\n"
-	  "  - {call: [listen, bind], match: {role: client}, do: {delay: 1s}}\n",
-	  "" },
-	{ V1
-	  "endpoints:\n"
-	  "  web: {port: 80}\n"
-	  "rules:\n"
-	  "  - {call: bind, match: {endpoint: web, port: 81}, do: {deny: true}}\n",
-	  "p.yaml:5:47: warning: rules[0].match.port: can never match: contradicts endpoint\n" },
-	{ V1
-	  "endpoints:\n"
-	  "  web: {port: 80}\n"
-	  "rules:\n"
-	  "  - {call: bind, match: {endpoint: web, port: 80..81}, do: {deny: true}}\n",
-	  "" },
+	{V1 "rules:\n"
+	    "  - {name: l1, call: listen, match: {role: client}, do: {errno: EADDRINUSE}}\n",
+	 "p.yaml:3:44: warning: rules[0].match.role: can never match: listen is made on no "
+	 "such socket\n"},
+	{V1 "rules:\n"
+	    "  - {name: l2, call: listen, match: {proto: unix, port: 80}, do: {errno: "
+	    "EADDRINUSE}}\n",
+	 "p.yaml:3:45: warning: rules[0].match.proto: can never match: contradicts port\n"},
+	{V1 "rules:\n"
+	    "  - {name: l3, call: bind, match: {family: inet, addr: \"::1\"}, do: {errno: "
+	    "EADDRINUSE}}\n",
+	 "p.yaml:3:44: warning: rules[0].match.family: can never match: contradicts addr\n"},
+	{V1 "rules:\n"
+	    "  - {name: l6, call: bind, match: {port: 80}, do: {errno: EACCES}}\n",
+	 ""},
+	{V1 "rules:\n"
+	    "  - {name: l7, call: accept, match: {side: peer, port: 80}, do: {errno: EMFILE}}\n",
+	 "p.yaml:3:56: warning: rules[0].match.port: can never match: accept knows of no peer "
+	 "beforehand\n"},
+	{V1 "rules:\n"
+	    "  - {name: l8, call: accept, match: {state: bound}, do: {errno: EMFILE}}\n",
+	 "p.yaml:3:45: warning: rules[0].match.state: can never match: accept is made on no "
+	 "such socket\n"},
+	{V1 "rules:\n"
+	    "  - {name: l9, call: socket, match: {port: 80}, do: {errno: EMFILE}}\n",
+	 "p.yaml:3:44: warning: rules[0].match.port: can never match: socket is made on no "
+	 "socket\n"},
+	{V1 "rules:\n"
+	    "  - {name: l10, call: fork, match: {proto: tcp}, do: {errno: EAGAIN}}\n",
+	 "p.yaml:3:44: warning: rules[0].match.proto: can never match: fork is made on no "
+	 "socket\n"},
+	{V1 "rules:\n"
+	    "  - {name: l11, call: bind, match: {exe: /bin/x, side: local}, do: {errno: EACCES}}\n",
+	 "p.yaml:3:42: warning: rules[0].match.exe: can never match: exe is a base name, "
+	 "without folders\n"
+	 "p.yaml:3:56: warning: rules[0].match.side: says nothing without addr, port or "
+	 "endpoint\n"},
+	{V1 "rules:\n"
+	    "  - {call: bind, match: {port: 90..80}, do: {deny: true}}\n",
+	 "p.yaml:3:32: warning: rules[0].match.port: can never match: the range of ports is "
+	 "empty\n"},
+	{V1 "rules:\n"
+	    "  - {call: bind, match: {port: [90..80, 5]}, do: {deny: true}}\n",
+	 ""},
+	{V1 "rules:\n"
+	    "  - {call: connect, match: {proto: [tcp, unix], path: /x}, do: {deny: true}}\n",
+	 ""},
+	{V1 "rules:\n"
+	    "  - {call: [listen, accept], match: {role: client}, do: {delay: 1s}}\n",
+	 "p.yaml:3:44: warning: rules[0].match.role: can never match: listen is made on no "
+	 "such socket\n"},
+	{V1 "rules:\n"
+	    "  - {call: [listen, bind], match: {role: client}, do: {delay: 1s}}\n",
+	 ""},
+	{V1 "endpoints:\n"
+	    "  web: {port: 80}\n"
+	    "rules:\n"
+	    "  - {call: bind, match: {endpoint: web, port: 81}, do: {deny: true}}\n",
+	 "p.yaml:5:47: warning: rules[0].match.port: can never match: contradicts endpoint\n"},
+	{V1 "endpoints:\n"
+	    "  web: {port: 80}\n"
+	    "rules:\n"
+	    "  - {call: bind, match: {endpoint: web, port: 80..81}, do: {deny: true}}\n",
+	 ""},
 };
 
 static void test_match(void **state)
@@ -91,58 +75,48 @@ static void test_match(void **state)
 }
 
 static const struct given_row when[] = {
-	{ V1
-	  "rules:\n"
-	  "  - {name: w1, call: bind, match: {comm: a}, when: {limit: 0}, do: {errno: EACCES}}\n",
-	  "p.yaml:3:60: warning: rules[0].when.limit: never fires: the limit is 0\n" },
-	{ V1
-	  "rules:\n"
-	  "  - {name: w2, call: bind, match: {comm: a}, when: {after: 5s, until: 5s}, do: "
-	  "{errno: EACCES}}\n",
-	  "p.yaml:3:71: warning: rules[0].when.until: never fires: until is not later than "
-	  "after\n" },
-	{ V1
-	  "rules:\n"
-	  "  - {name: w3, call: bind, match: {comm: a}, when: {until: 0s}, do: {errno: EACCES}}\n",
-	  "p.yaml:3:60: warning: rules[0].when.until: never fires: until is not later than the "
-	  "start\n" },
-	{ V1
-	  "rules:\n"
-	  "  - {name: w4, call: bind, match: {comm: a}, when: {nth: 5, first: 3}, do: {errno: "
-	  "EACCES}}\n",
-	  "p.yaml:3:58: warning: rules[0].when.nth: never fires: the first 3 matches end "
-	  "before it\n" },
-	{ V1
-	  "rules:\n"
-	  "  - {name: w5, call: bind, match: {comm: a}, when: {every: 5, first: 3}, do: "
-	  "{errno: EACCES}}\n",
-	  "p.yaml:3:60: warning: rules[0].when.every: never fires: no such match is left by "
-	  "first\n" },
-	{ V1
-	  "rules:\n"
-	  "  - {name: w6, call: bind, match: {comm: a}, when: {every: 2, nth: 3..9+2}, do: "
-	  "{errno: EACCES}}\n",
-	  "p.yaml:3:60: warning: rules[0].when.every: never fires: no such match is left by nth\n" },
-	{ V1
-	  "rules:\n"
-	  "  - {name: w7, call: bind, match: {comm: a}, when: {chance: 0%}, do: {errno: "
-	  "EACCES}}\n",
-	  "p.yaml:3:61: warning: rules[0].when.chance: never fires: the chance is 0\n" },
-	{ V1
-	  "rules:\n"
-	  "  - {name: w8, call: bind, match: {comm: a}, when: {pulse: {active: 0s, idle: 1s}}, "
-	  "do: {errno: EACCES}}\n",
-	  "p.yaml:3:69: warning: rules[0].when.pulse.active: never fires: it is active for no "
-	  "time\n" },
-	{ V1
-	  "rules:\n"
-	  "  - {call: bind, when: {every: 2, nth: 3..9+3}, do: {deny: true}}\n",
-	  "" },
-	{ V1
-	  "rules:\n"
-	  "  - {call: bind, when: {until: 6s, after: 5s, limit: 1, chance: 1}, do: {deny: "
-	  "true}}\n",
-	  "" },
+	{V1 "rules:\n"
+	    "  - {name: w1, call: bind, match: {comm: a}, when: {limit: 0}, do: {errno: EACCES}}\n",
+	 "p.yaml:3:60: warning: rules[0].when.limit: never fires: the limit is 0\n"},
+	{V1 "rules:\n"
+	    "  - {name: w2, call: bind, match: {comm: a}, when: {after: 5s, until: 5s}, do: "
+	    "{errno: EACCES}}\n",
+	 "p.yaml:3:71: warning: rules[0].when.until: never fires: until is not later than "
+	 "after\n"},
+	{V1 "rules:\n"
+	    "  - {name: w3, call: bind, match: {comm: a}, when: {until: 0s}, do: {errno: EACCES}}\n",
+	 "p.yaml:3:60: warning: rules[0].when.until: never fires: until is not later than the "
+	 "start\n"},
+	{V1 "rules:\n"
+	    "  - {name: w4, call: bind, match: {comm: a}, when: {nth: 5, first: 3}, do: {errno: "
+	    "EACCES}}\n",
+	 "p.yaml:3:58: warning: rules[0].when.nth: never fires: the first 3 matches end "
+	 "before it\n"},
+	{V1 "rules:\n"
+	    "  - {name: w5, call: bind, match: {comm: a}, when: {every: 5, first: 3}, do: "
+	    "{errno: EACCES}}\n",
+	 "p.yaml:3:60: warning: rules[0].when.every: never fires: no such match is left by "
+	 "first\n"},
+	{V1 "rules:\n"
+	    "  - {name: w6, call: bind, match: {comm: a}, when: {every: 2, nth: 3..9+2}, do: "
+	    "{errno: EACCES}}\n",
+	 "p.yaml:3:60: warning: rules[0].when.every: never fires: no such match is left by nth\n"},
+	{V1 "rules:\n"
+	    "  - {name: w7, call: bind, match: {comm: a}, when: {chance: 0%}, do: {errno: "
+	    "EACCES}}\n",
+	 "p.yaml:3:61: warning: rules[0].when.chance: never fires: the chance is 0\n"},
+	{V1 "rules:\n"
+	    "  - {name: w8, call: bind, match: {comm: a}, when: {pulse: {active: 0s, idle: 1s}}, "
+	    "do: {errno: EACCES}}\n",
+	 "p.yaml:3:69: warning: rules[0].when.pulse.active: never fires: it is active for no "
+	 "time\n"},
+	{V1 "rules:\n"
+	    "  - {call: bind, when: {every: 2, nth: 3..9+3}, do: {deny: true}}\n",
+	 ""},
+	{V1 "rules:\n"
+	    "  - {call: bind, when: {until: 6s, after: 5s, limit: 1, chance: 1}, do: {deny: "
+	    "true}}\n",
+	 ""},
 };
 
 static void test_when(void **state)
@@ -152,27 +126,23 @@ static void test_when(void **state)
 }
 
 static const struct given_row arrival[] = {
-	{ V1
-	  "rules:\n"
-	  "  - {name: w9, call: bind, match: {exe: [a, b]}, when: {first: 3}, do: {errno: "
-	  "EACCES}}\n",
-	  "p.yaml:3:64: warning: rules[0].when.first: counts over several processes follow "
-	  "their arrival, which no seed fixes; count_per: process counts in each\n" },
-	{ V1
-	  "rules:\n"
-	  "  - {name: w9, call: bind, match: {exe: [a, b]}, when: {nth: 3}, do: {errno: "
-	  "EACCES}}\n",
-	  "p.yaml:3:62: warning: rules[0].when.nth: counts over several processes follow their "
-	  "arrival, which no seed fixes; count_per: process counts in each\n" },
-	{ V1
-	  "rules:\n"
-	  "  - {name: w9, call: bind, match: {exe: [a, b]}, when: {first: 3, count_per: "
-	  "process}, do: {errno: EACCES}}\n",
-	  "" },
-	{ V1
-	  "rules:\n"
-	  "  - {name: w9, call: bind, match: {exe: [a]}, when: {first: 3}, do: {errno: EACCES}}\n",
-	  "" },
+	{V1 "rules:\n"
+	    "  - {name: w9, call: bind, match: {exe: [a, b]}, when: {first: 3}, do: {errno: "
+	    "EACCES}}\n",
+	 "p.yaml:3:64: warning: rules[0].when.first: counts over several processes follow "
+	 "their arrival, which no seed fixes; count_per: process counts in each\n"},
+	{V1 "rules:\n"
+	    "  - {name: w9, call: bind, match: {exe: [a, b]}, when: {nth: 3}, do: {errno: "
+	    "EACCES}}\n",
+	 "p.yaml:3:62: warning: rules[0].when.nth: counts over several processes follow their "
+	 "arrival, which no seed fixes; count_per: process counts in each\n"},
+	{V1 "rules:\n"
+	    "  - {name: w9, call: bind, match: {exe: [a, b]}, when: {first: 3, count_per: "
+	    "process}, do: {errno: EACCES}}\n",
+	 ""},
+	{V1 "rules:\n"
+	    "  - {name: w9, call: bind, match: {exe: [a]}, when: {first: 3}, do: {errno: EACCES}}\n",
+	 ""},
 };
 
 static void test_arrival(void **state)
@@ -182,25 +152,21 @@ static void test_arrival(void **state)
 }
 
 static const struct given_row waiting[] = {
-	{ V1
-	  "rules:\n"
-	  "  - {name: d1, call: accept, match: {blocking: false}, do: {delay: 1s}}\n",
-	  "p.yaml:3:68: warning: rules[0].do.delay: the thread really waits in a non-blocking "
-	  "call; hold (accept) and stall (recv, send) let readiness come late instead\n" },
-	{ V1
-	  "rules:\n"
-	  "  - {name: d2, call: [accept, connect], match: {blocking: false}, do: {delay: 1s}}\n",
-	  "p.yaml:3:79: warning: rules[0].do.delay: the thread really waits in a non-blocking "
-	  "call; hold (accept) and stall (recv, send) let readiness come late instead\n" },
-	{ V1
-	  "rules:\n"
-	  "  - {name: d3, call: connect, match: {blocking: false}, do: {delay: 1s}}\n",
-	  "" },
-	{ V1
-	  "rules:\n"
-	  "  - {name: d4, call: accept, match: {blocking: false}, do: {errno: EINTR}}\n",
-	  "p.yaml:3:68: warning: rules[0].do.errno: never fires: EINTR fits an accept that "
-	  "blocks\n" },
+	{V1 "rules:\n"
+	    "  - {name: d1, call: accept, match: {blocking: false}, do: {delay: 1s}}\n",
+	 "p.yaml:3:68: warning: rules[0].do.delay: the thread really waits in a non-blocking "
+	 "call; hold (accept) and stall (recv, send) let readiness come late instead\n"},
+	{V1 "rules:\n"
+	    "  - {name: d2, call: [accept, connect], match: {blocking: false}, do: {delay: 1s}}\n",
+	 "p.yaml:3:79: warning: rules[0].do.delay: the thread really waits in a non-blocking "
+	 "call; hold (accept) and stall (recv, send) let readiness come late instead\n"},
+	{V1 "rules:\n"
+	    "  - {name: d3, call: connect, match: {blocking: false}, do: {delay: 1s}}\n",
+	 ""},
+	{V1 "rules:\n"
+	    "  - {name: d4, call: accept, match: {blocking: false}, do: {errno: EINTR}}\n",
+	 "p.yaml:3:68: warning: rules[0].do.errno: never fires: EINTR fits an accept that "
+	 "blocks\n"},
 };
 
 static void test_waiting(void **state)
@@ -210,66 +176,55 @@ static void test_waiting(void **state)
 }
 
 static const struct given_row shadow[] = {
-	{ V1
-	  "rules:\n"
-	  "  - {name: s1, call: connect, do: {errno: ECONNREFUSED}}\n"
-	  "  - {name: s2, call: connect, do: {errno: ETIMEDOUT}}\n"
-	  "  - {name: s3, call: connect, do: {errno: EACCES}}\n",
-	  "p.yaml:4:5: warning: rules[1]: never fires: rule 's1' above it decides each of its "
-	  "calls\n" },
-	{ V1
-	  "rules:\n"
-	  "  - {name: a, call: bind, match: {port: 1..9}, do: {deny: true}}\n"
-	  "  - {name: b, call: bind, match: {port: 5, exe: x}, do: {deny: true}}\n",
-	  "p.yaml:4:5: warning: rules[1]: never fires: rule 'a' above it decides each of its "
-	  "calls\n" },
-	{ V1
-	  "rules:\n"
-	  "  - {name: a, call: bind, match: {port: 1..9}, do: {deny: true}}\n"
-	  "  - {name: b, call: bind, match: {port: 5..10}, do: {deny: true}}\n",
-	  "" },
-	{ V1
-	  "rules:\n"
-	  "  - {name: a, call: bind, match: {port: 1..9}, do: {deny: true}}\n"
-	  "  - {name: b, call: bind, match: {port: [1, 9]}, do: {deny: true}}\n",
-	  "p.yaml:4:5: warning: rules[1]: never fires: rule 'a' above it decides each of its "
-	  "calls\n" },
-	{ V1
-	  "rules:\n"
-	  "  - {name: a, call: bind, match: {port: 1..9}, do: {deny: true}}\n"
-	  "  - {name: b, call: bind, match: {exe: x}, do: {deny: true}}\n",
-	  "" },
-	{ V1
-	  "rules:\n"
-	  "  - {name: a, call: bind,  do: {deny: true}}\n"
-	  "  - {name: b, call: bind, do: {delay: 1s}}\n",
-	  "p.yaml:4:5: warning: rules[1]: never fires: rule 'a' above it decides each of its "
-	  "calls\n" },
-	{ V1
-	  "rules:\n"
-	  "  - {name: a, call: bind, when: {chance: 50%}, do: {deny: true}}\n"
-	  "  - {name: b, call: bind, do: {delay: 1s}}\n",
-	  "" },
-	{ V1
-	  "rules:\n"
-	  "  - {name: a, call: bind, match: {proto: tcp}, do: {deny: true}}\n"
-	  "  - {name: b, call: bind, do: {delay: 1s}}\n",
-	  "" },
-	{ V1
-	  "rules:\n"
-	  "  - {name: a, call: bind, steps: [{do: {deny: true}}]}\n"
-	  "  - {name: b, call: bind, do: {delay: 1s}}\n",
-	  "" },
-	{ V1
-	  "rules:\n"
-	  "  - {name: a, call: bind, do: {delay: 1s}}\n"
-	  "  - {name: b, call: bind, do: {delay: 1s}}\n",
-	  "" },
-	{ V1
-	  "rules:\n"
-	  "  - {name: a, do: {deny: true}}\n"
-	  "  - {name: b, call: bind, do: {deny: true}}\n",
-	  "" },
+	{V1 "rules:\n"
+	    "  - {name: s1, call: connect, do: {errno: ECONNREFUSED}}\n"
+	    "  - {name: s2, call: connect, do: {errno: ETIMEDOUT}}\n"
+	    "  - {name: s3, call: connect, do: {errno: EACCES}}\n",
+	 "p.yaml:4:5: warning: rules[1]: never fires: rule 's1' above it decides each of its "
+	 "calls\n"},
+	{V1 "rules:\n"
+	    "  - {name: a, call: bind, match: {port: 1..9}, do: {deny: true}}\n"
+	    "  - {name: b, call: bind, match: {port: 5, exe: x}, do: {deny: true}}\n",
+	 "p.yaml:4:5: warning: rules[1]: never fires: rule 'a' above it decides each of its "
+	 "calls\n"},
+	{V1 "rules:\n"
+	    "  - {name: a, call: bind, match: {port: 1..9}, do: {deny: true}}\n"
+	    "  - {name: b, call: bind, match: {port: 5..10}, do: {deny: true}}\n",
+	 ""},
+	{V1 "rules:\n"
+	    "  - {name: a, call: bind, match: {port: 1..9}, do: {deny: true}}\n"
+	    "  - {name: b, call: bind, match: {port: [1, 9]}, do: {deny: true}}\n",
+	 "p.yaml:4:5: warning: rules[1]: never fires: rule 'a' above it decides each of its "
+	 "calls\n"},
+	{V1 "rules:\n"
+	    "  - {name: a, call: bind, match: {port: 1..9}, do: {deny: true}}\n"
+	    "  - {name: b, call: bind, match: {exe: x}, do: {deny: true}}\n",
+	 ""},
+	{V1 "rules:\n"
+	    "  - {name: a, call: bind,  do: {deny: true}}\n"
+	    "  - {name: b, call: bind, do: {delay: 1s}}\n",
+	 "p.yaml:4:5: warning: rules[1]: never fires: rule 'a' above it decides each of its "
+	 "calls\n"},
+	{V1 "rules:\n"
+	    "  - {name: a, call: bind, when: {chance: 50%}, do: {deny: true}}\n"
+	    "  - {name: b, call: bind, do: {delay: 1s}}\n",
+	 ""},
+	{V1 "rules:\n"
+	    "  - {name: a, call: bind, match: {proto: tcp}, do: {deny: true}}\n"
+	    "  - {name: b, call: bind, do: {delay: 1s}}\n",
+	 ""},
+	{V1 "rules:\n"
+	    "  - {name: a, call: bind, steps: [{do: {deny: true}}]}\n"
+	    "  - {name: b, call: bind, do: {delay: 1s}}\n",
+	 ""},
+	{V1 "rules:\n"
+	    "  - {name: a, call: bind, do: {delay: 1s}}\n"
+	    "  - {name: b, call: bind, do: {delay: 1s}}\n",
+	 ""},
+	{V1 "rules:\n"
+	    "  - {name: a, do: {deny: true}}\n"
+	    "  - {name: b, call: bind, do: {deny: true}}\n",
+	 ""},
 };
 
 static void test_shadow(void **state)
@@ -279,19 +234,15 @@ static void test_shadow(void **state)
 }
 
 static const struct given_row mode[] = {
-	{ V1
-	  "mode: log\n"
-	  "rules:\n"
-	  "  - {call: bind, do: {deny: true}}\n",
-	  "p.yaml:2:7: warning: mode: log ignores rules; mode: inject carries them out\n" },
-	{ V1
-	  "mode: disabled\n"
-	  "rules:\n"
-	  "  - {call: bind, do: {deny: true}}\n",
-	  "p.yaml:2:7: warning: mode: disabled ignores rules; mode: inject carries them out\n" },
-	{ V1
-	  "mode: log\n",
-	  "" },
+	{V1 "mode: log\n"
+	    "rules:\n"
+	    "  - {call: bind, do: {deny: true}}\n",
+	 "p.yaml:2:7: warning: mode: log ignores rules; mode: inject carries them out\n"},
+	{V1 "mode: disabled\n"
+	    "rules:\n"
+	    "  - {call: bind, do: {deny: true}}\n",
+	 "p.yaml:2:7: warning: mode: disabled ignores rules; mode: inject carries them out\n"},
+	{V1 "mode: log\n", ""},
 };
 
 static void test_mode(void **state)
@@ -303,12 +254,8 @@ static void test_mode(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_match),
-		cmocka_unit_test(test_when),
-		cmocka_unit_test(test_arrival),
-		cmocka_unit_test(test_waiting),
-		cmocka_unit_test(test_shadow),
-		cmocka_unit_test(test_mode),
+		cmocka_unit_test(test_match),	cmocka_unit_test(test_when),   cmocka_unit_test(test_arrival),
+		cmocka_unit_test(test_waiting), cmocka_unit_test(test_shadow), cmocka_unit_test(test_mode),
 	};
 
 	return cmocka_run_group_tests(tests, given_setup, given_teardown);

@@ -2,20 +2,13 @@
 #include "given.h"
 
 static const struct given_row syntax[] = {
-	{ V1
-	  "rules: [\n",
-	  "p.yaml:3:1: error: no YAML: did not find expected node content, while parsing a "
-	  "flow node\n" },
-	{ V1
-	  "\011mode: log\n",
-	  "p.yaml:2:1: error: no YAML: found a tab character that violates indentation, while "
-	  "scanning a plain scalar\n" },
-	{ "a: b: c\n",
-	  "p.yaml:1:5: error: no YAML: mapping values are not allowed in this context\n" },
-	{ V1
-	  "mode: 'log\n",
-	  "p.yaml:3:1: error: no YAML: found unexpected end of stream, while scanning a quoted "
-	  "scalar\n" },
+	{V1 "rules: [\n", "p.yaml:3:1: error: no YAML: did not find expected node content, while parsing a "
+			  "flow node\n"},
+	{V1 "\011mode: log\n", "p.yaml:2:1: error: no YAML: found a tab character that violates indentation, while "
+			       "scanning a plain scalar\n"},
+	{"a: b: c\n", "p.yaml:1:5: error: no YAML: mapping values are not allowed in this context\n"},
+	{V1 "mode: 'log\n", "p.yaml:3:1: error: no YAML: found unexpected end of stream, while scanning a quoted "
+			    "scalar\n"},
 };
 
 static void test_syntax(void **state)
@@ -25,38 +18,27 @@ static void test_syntax(void **state)
 }
 
 static const struct given_row plain[] = {
-	{ V1
-	  "rules: &all []\n",
-	  "p.yaml:2:8: error: anchors (&NAME) are no part of the language; write the value out\n" },
-	{ V1
-	  "mode: *all\n",
-	  "p.yaml:2:7: error: aliases (*NAME) are no part of the language; a value that begins "
-	  "with * needs quotes\n" },
-	{ "version: !!int 1\n",
-	  "p.yaml:1:10: error: tags (!NAME) are no part of the language; leave it out\n" },
-	{ V1
-	  "---\n"
-	  "version: 1\n",
-	  "p.yaml:2:1: error: a second document begins here; one file holds one policy\n" },
-	{ V1
-	  "? [a]\n"
-	  ": b\n",
-	  "p.yaml:2:3: error: a key is a word, not a list or map\n" },
-	{ V1
-	  "mode: log\n"
-	  "mode: inject\n",
-	  "p.yaml:3:1: error: mode: duplicate key; it stands in line 2 already\n" },
-	{ V1
-	  "rules:\n"
-	  "  - {name: \"a\\0b\", call: bind, do: {deny: true}}\n",
-	  "p.yaml:3:12: error: a text can't hold a NUL\n" },
-	{ V1
-	  "rules: [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]"
-	  "]]]\n",
-	  "p.yaml:2:39: error: nested more than 32 deep\n" },
-	{ V1
-	  "mode: \001log\n",
-	  "p.yaml:2:7: error: no YAML: control characters are not allowed (byte 0x01)\n" },
+	{V1 "rules: &all []\n",
+	 "p.yaml:2:8: error: anchors (&NAME) are no part of the language; write the value out\n"},
+	{V1 "mode: *all\n", "p.yaml:2:7: error: aliases (*NAME) are no part of the language; a value that begins "
+			    "with * needs quotes\n"},
+	{"version: !!int 1\n", "p.yaml:1:10: error: tags (!NAME) are no part of the language; leave it out\n"},
+	{V1 "---\n"
+	    "version: 1\n",
+	 "p.yaml:2:1: error: a second document begins here; one file holds one policy\n"},
+	{V1 "? [a]\n"
+	    ": b\n",
+	 "p.yaml:2:3: error: a key is a word, not a list or map\n"},
+	{V1 "mode: log\n"
+	    "mode: inject\n",
+	 "p.yaml:3:1: error: mode: duplicate key; it stands in line 2 already\n"},
+	{V1 "rules:\n"
+	    "  - {name: \"a\\0b\", call: bind, do: {deny: true}}\n",
+	 "p.yaml:3:12: error: a text can't hold a NUL\n"},
+	{V1 "rules: [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]"
+	    "]]]\n",
+	 "p.yaml:2:39: error: nested more than 32 deep\n"},
+	{V1 "mode: \001log\n", "p.yaml:2:7: error: no YAML: control characters are not allowed (byte 0x01)\n"},
 };
 
 static void test_plain(void **state)
@@ -66,16 +48,11 @@ static void test_plain(void **state)
 }
 
 static const struct given_row whole[] = {
-	{ "",
-	  "p.yaml:1:1: error: version: is missing; write version: 1\n" },
-	{ "# nothing\n",
-	  "p.yaml:1:1: error: version: is missing; write version: 1\n" },
-	{ "hello\n",
-	  "p.yaml:1:1: error: wants a map of keys, found 'hello'\n" },
-	{ "- version: 1\n",
-	  "p.yaml:1:1: error: wants a map of keys, found a list\n" },
-	{ "~\n",
-	  "p.yaml:1:1: error: version: is missing; write version: 1\n" },
+	{"", "p.yaml:1:1: error: version: is missing; write version: 1\n"},
+	{"# nothing\n", "p.yaml:1:1: error: version: is missing; write version: 1\n"},
+	{"hello\n", "p.yaml:1:1: error: wants a map of keys, found 'hello'\n"},
+	{"- version: 1\n", "p.yaml:1:1: error: wants a map of keys, found a list\n"},
+	{"~\n", "p.yaml:1:1: error: version: is missing; write version: 1\n"},
 };
 
 static void test_whole(void **state)
@@ -87,14 +64,20 @@ static void test_whole(void **state)
 /* Bytes that a C string can't hold, and sizes. */
 static void test_bytes(void **state)
 {
-	static const struct { const char *text; size_t len; const char *said; } rows[] = {
-		{ "version: 1\nmode: \0log\n", 22, "p.yaml:2:7: error: no YAML: control characters are not allowed (byte 0x00)\n" },
-		{ "version: 1\n# caf\xe9\n", 18, "p.yaml:2:6: error: no YAML: incomplete UTF-8 octet sequence\n" },
-		{ "version: 1\nmode: \xff\n", 19, "p.yaml:2:7: error: no YAML: invalid leading UTF-8 octet (byte 0xff)\n" },
-		{ "\xef\xbb\xbfversion: 1\n", 14, "" },
+	static const struct {
+		const char *text;
+		size_t len;
+		const char *said;
+	} rows[] = {
+		{"version: 1\nmode: \0log\n", 22,
+		 "p.yaml:2:7: error: no YAML: control characters are not allowed (byte 0x00)\n"},
+		{"version: 1\n# caf\xe9\n", 18, "p.yaml:2:6: error: no YAML: incomplete UTF-8 octet sequence\n"},
+		{"version: 1\nmode: \xff\n", 19,
+		 "p.yaml:2:7: error: no YAML: invalid leading UTF-8 octet (byte 0xff)\n"},
+		{"\xef\xbb\xbfversion: 1\n", 14, ""},
 	};
-	static const char *const files[] = { "p.yaml" };
-	struct compile_input in = { .files = files, .n_files = 1 };
+	static const char *const files[] = {"p.yaml"};
+	struct compile_input in = {.files = files, .n_files = 1};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -105,8 +88,8 @@ static void test_bytes(void **state)
 
 static void test_size(void **state)
 {
-	static const char *const files[] = { "p.yaml" };
-	struct compile_input in = { .files = files, .n_files = 1 };
+	static const char *const files[] = {"p.yaml"};
+	struct compile_input in = {.files = files, .n_files = 1};
 	size_t n = (1 << 20) + 1;
 	char *text = malloc(n);
 
@@ -124,8 +107,8 @@ static void test_size(void **state)
 /* Maps of thousands of keys, lists of thousands of values. */
 static void test_many(void **state)
 {
-	static const char *const files[] = { "p.yaml" };
-	struct compile_input in = { .files = files, .n_files = 1 };
+	static const char *const files[] = {"p.yaml"};
+	struct compile_input in = {.files = files, .n_files = 1};
 	char *text = NULL;
 	size_t n;
 
@@ -161,8 +144,8 @@ static void test_many(void **state)
 
 static void test_unreadable(void **state)
 {
-	static const char *const files[] = { "absent.yaml", "./" };
-	struct compile_input in = { .files = files, .n_files = 2 };
+	static const char *const files[] = {"absent.yaml", "./"};
+	struct compile_input in = {.files = files, .n_files = 2};
 
 	(void)state;
 	given_check(&in, "absent.yaml: error: cannot be read: No such file or directory\n"
@@ -172,12 +155,8 @@ static void test_unreadable(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_syntax),
-		cmocka_unit_test(test_plain),
-		cmocka_unit_test(test_whole),
-		cmocka_unit_test(test_bytes),
-		cmocka_unit_test(test_size),
-		cmocka_unit_test(test_many),
+		cmocka_unit_test(test_syntax),	   cmocka_unit_test(test_plain), cmocka_unit_test(test_whole),
+		cmocka_unit_test(test_bytes),	   cmocka_unit_test(test_size),	 cmocka_unit_test(test_many),
 		cmocka_unit_test(test_unreadable),
 	};
 

@@ -1,5 +1,6 @@
-/* image.c - any bytes as a rule image: refused, or safe to match, trigger and index whatever it says. */
+/* image.c - a rule image with any bytes overwritten: refused, or safe to match, trigger and index whatever it says. */
 #include <base/base.h>
+#include <compile/compile.h>
 #include <policy/match.h>
 #include <policy/rules.h>
 #include <policy/trigger.h>
@@ -12,12 +13,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void ask(const struct rules *r, struct trigger_table *t, unsigned call)
 {
-	struct snag_call c = { .call = (uint16_t)call, .facts = 0xffff, .fd = 3, .sock = 1, .serial = 1,
-			       .proto = SNAG_PROTO_TCP, .domain = AF_INET,
-			       .addr = { .family = AF_INET, .port = 80, .ip = { 127, 0, 0, 1 } },
-			       .who = { .pid = 7, .tid = 7, .proc_key = 11, .comm = "comm", .exe = "exe" }, .path = "/tmp/x",
-			       .path_len = 6, .caller = "libc" };
-	struct match_view v = { .local = c.addr, .peer = c.addr, .path = c.path, .path_len = c.path_len };
+	struct snag_call c = {.call = (uint16_t)call,
+			      .facts = 0xffff,
+			      .fd = 3,
+			      .sock = 1,
+			      .serial = 1,
+			      .proto = SNAG_PROTO_TCP,
+			      .domain = AF_INET,
+			      .addr = {.family = AF_INET, .port = 80, .ip = {127, 0, 0, 1}},
+			      .who = {.pid = 7, .tid = 7, .proc_key = 11, .comm = "comm", .exe = "exe"},
+			      .path = "/tmp/x",
+			      .path_len = 6,
+			      .caller = "libc"};
+	struct match_view v = {.local = c.addr, .peer = c.addr, .path = c.path, .path_len = c.path_len};
 	uint64_t draw;
 
 	for (uint32_t i = 0; i < r->rule.n; i++)
@@ -25,24 +33,42 @@ static void ask(const struct rules *r, struct trigger_table *t, unsigned call)
 			trigger_fire(t, r, i, &c, 5 * NSEC_PER_SEC, &draw);
 }
 
-/* The header is right, so that the rest is met: magic, version, size. */
+/* A good image with something of everything in it. */
+static const struct compiled *base_image(void)
+{
+	static const char *const rules[] = {
+		"bind port=80,8000..8099 addr=127.0.0.0/8,any,::1 first=3: EADDRINUSE after=1s",
+		"connect exe=exe comm=comm user=0 pid=7 chance=50% count_per=process: delay=1ms jitter=1ms",
+		"* caller=libc queue=>=0 time_wait=<9 blocking=true pulse=1s/1s nth=1..9+2: log=text",
+		"bind,listen path=/tmp/* state=closed role=listener family=inet limit=3 every=2 count_per=socket: "
+		"signal=SIGUSR1",
+	};
+	static struct compiled base;
+	const struct compile_input in = {.rules = rules, .n_rules = 4, .seed = "1"};
+
+	if (!base.image && compile_policy(&in, &base, NULL))
+		abort();
+	return &base;
+}
+
+/* Three bytes of input are a place and what is written there. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct trigger_table table;
-	struct rules *r = size < sizeof(*r) ? NULL : malloc(size + RULES_INDEX_ROOM);
+	const struct compiled *base = base_image();
+	struct rules *r = malloc(base->size + RULES_INDEX_ROOM);
 
 	if (!r)
 		return 0;
-	memcpy(r, data, size);
-	r->magic = RULES_MAGIC;
-	r->version = RULES_VERSION;
-	r->size = (uint32_t)size;
-	if (!rules_check(r, size)) {
+	memcpy(r, base->image, base->size);
+	for (; size >= 3; size -= 3, data += 3)
+		((uint8_t *)r)[(size_t)(data[0] << 8 | data[1]) % base->size] = data[2];
+	if (!rules_check(r, base->size)) {
 		memset(&table, 0, sizeof(table));
 		ask(r, &table, SNAG_CALL_bind);
 		ask(r, &table, SNAG_CALL_connect);
-		uint32_t indexed = rules_index(r, size + RULES_INDEX_ROOM);
-		if (indexed > size + RULES_INDEX_ROOM || rules_check(r, indexed))
+		uint32_t indexed = rules_index(r, base->size + RULES_INDEX_ROOM);
+		if (indexed > base->size + RULES_INDEX_ROOM || rules_check(r, indexed))
 			abort();
 	}
 	free(r);

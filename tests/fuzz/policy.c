@@ -14,7 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static int fd = -1;
 	static char path[32];
 	const char *file = path;
-	struct compile_input in = { .files = &file, .n_files = 1, .seed = "1" };
+	struct compile_input in = {.files = &file, .n_files = 1, .seed = "1"};
 	struct compiled out;
 
 	if (fd < 0) {

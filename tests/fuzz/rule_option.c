@@ -1,4 +1,5 @@
-/* rule_option.c - any text as --rule and, behind a newline, as --set. What is accepted prints, and its print is accepted. */
+/* rule_option.c - any text as --rule and, behind a newline, as --set. What is accepted prints, and its print is
+ * accepted. */
 #include <compile/compile.h>
 #include <policy/rules.h>
 #include <stdint.h>
@@ -16,7 +17,7 @@ static void check_print(const struct compile_input *in, const struct compiled *g
 	struct compiled again;
 	char path[32];
 	const char *file = path;
-	struct compile_input printed = { .files = &file, .n_files = 1, .seed = "1" };
+	struct compile_input printed = {.files = &file, .n_files = 1, .seed = "1"};
 	int fd = memfd_create("canonical", 0);
 	FILE *f = fd < 0 ? NULL : fdopen(fd, "w");
 
@@ -43,7 +44,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const char *rule = text, *set = newline ? newline + 1 : NULL;
 	if (newline)
 		*newline = 0;
-	struct compile_input in = { .rules = &rule, .n_rules = 1, .sets = &set, .n_sets = set != NULL, .seed = "1" };
+	struct compile_input in = {.rules = &rule, .n_rules = 1, .sets = &set, .n_sets = set != NULL, .seed = "1"};
 	if (compile_policy(&in, &out, NULL) == 0) {
 		if (rules_check(out.image, out.size))
 			abort();
