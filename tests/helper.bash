@@ -20,7 +20,8 @@ SNAG=$BUILD/snag
 LIB=$BUILD/libsnag.so
 PROGRAMS=$BUILD/programs
 # Not a version manager's script of that name: it would run a dozen shells first.
-PYTHON=$([ -x /usr/bin/python3 ] && echo /usr/bin/python3 || command -v python3)
+PYTHON=/usr/bin/python3
+[ -x "$PYTHON" ] || PYTHON=$(command -v python3)
 
 # A folder of the test's own, and a mark in the environment of all that it starts.
 setup_work() {
@@ -82,7 +83,7 @@ no_processes() {
 dead_sessions() {
   local file keeper
   for file in "/dev/shm/snag-$(id -u)"/* "/tmp/snag-$(id -u)"/*; do
-    [ -f "$file" ] && [ ! -L "$file" ] && [ "$file" -nt "$WORK/.start" ] || continue
+    if [ ! -f "$file" ] || [ -L "$file" ] || [ ! "$file" -nt "$WORK/.start" ]; then continue; fi
     keeper=$(od -An -tu4 -j324 -N4 "$file" 2>/dev/null | tr -d ' ')
     [ "${keeper:-0}" -gt 0 ] && gone "$keeper" && [ -f "$file" ] && echo "$file"
   done

@@ -15,8 +15,8 @@ struct word {
 #define WORD(x) { x, #x }
 
 static const struct word domains[] = {
-	WORD(AF_UNSPEC), WORD(AF_UNIX), WORD(AF_INET), WORD(AF_INET6), WORD(AF_NETLINK), WORD(AF_PACKET), WORD(AF_VSOCK),
-	{ 0, NULL },
+	WORD(AF_UNSPEC), WORD(AF_UNIX), WORD(AF_INET), WORD(AF_INET6), WORD(AF_NETLINK), WORD(AF_PACKET),
+	WORD(AF_VSOCK), { 0, NULL },
 };
 static const struct word types[] = {
 	WORD(SOCK_STREAM), WORD(SOCK_DGRAM), WORD(SOCK_RAW), WORD(SOCK_SEQPACKET), { 0, NULL },

@@ -63,7 +63,7 @@ void find_complain(const char *name, int err)
 		const char *what;
 	} rows[] = {
 		{ EINVAL, "not a name: 1 to 63 of A-Z a-z 0-9 . _ - and no dot or dash in front" },
-		{ ENOSPC, "no room for it in /dev/shm and /tmp; a session takes about 8 MiB, 24 MiB with a full trace ring" },
+		{ ENOSPC, "no room for it in /dev/shm and /tmp; a session takes 6 MiB, with a trace 22" },
 		{ EACCES, "the folder of sessions (/dev/shm/snag-UID, /tmp/snag-UID) or the file in it is not private to "
 			  "this user; remove it" },
 		{ EPROTO, "made by another version of snag, or damaged; end its programs, or use another name" },

@@ -5,13 +5,13 @@
 #include <session/session.h>
 #include <stdbool.h>
 
-/* Attaches the live session NAME: 0. -ENOENT: there is none; one without keeper and processes is removed on the way. Else
- * what session_attach answers. */
+/* Attaches the live session NAME: 0. -ENOENT: there is none; one without keeper and processes is removed on the way.
+ * Else what session_attach answers. */
 int find_session(struct session *s, const char *name);
 /* Has it a keeper or a process, or is it about to have one? */
 bool find_is_alive(const struct session *s);
 
-/* One line on stderr: what is wrong with session NAME (an -errno of session_create, session_attach), and what instead. */
+/* One line on stderr: what is wrong with session NAME (-errno of session_create, session_attach), and what instead. */
 void find_complain(const char *name, int err);
 
 #endif

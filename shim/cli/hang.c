@@ -54,7 +54,8 @@ static uint16_t fill(int family, int fd[2])
 	struct pollfd established = { .fd = fd[1], .events = POLLOUT };
 	if (poll(&established, 1, 1000) != 1 || established.revents & (POLLERR | POLLHUP))
 		return 0;
-	return ntohs(family == AF_INET ? ((struct sockaddr_in *)&ss)->sin_port : ((struct sockaddr_in6 *)&ss)->sin6_port);
+	return ntohs(family == AF_INET ? ((struct sockaddr_in *)&ss)->sin_port :
+					 ((struct sockaddr_in6 *)&ss)->sin6_port);
 }
 
 static void close_family(struct hang *h, int i)

@@ -1,8 +1,8 @@
 /* keeper.c - the keeper of a session.
  *
- * A look at the ring is: writes wait in the ring -> records -> sink, one write for all of them -> `drained` is bumped, so
- * that whoever waits for its last event goes on. Between looks the keeper sleeps on the futex `keeper_wake`, 5 ms while
- * events flow and up to 100 ms when nothing happens. The dead are noticed by their pidfds, and by a look at every slot
+ * A look at the ring is: events -> records -> sink, one write for all of them; then `drained` is bumped, so that whoever
+ * waits for its last event goes on. Between looks the keeper sleeps on the futex `keeper_wake`, 5 ms while events flow
+ * and up to 100 ms when nothing happens. The dead are noticed by their pidfds, and by a look at every slot
  * once a second. */
 #include "keeper.h"
 

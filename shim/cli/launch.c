@@ -48,7 +48,8 @@ static int set_environment(const struct launch *l)
 	const char *others = getenv("LD_PRELOAD");
 	char *preload;
 
-	if (asprintf(&preload, "%s%s%s", l->library, others && others[0] ? ":" : "", others ? others : "") < 0)
+	others = others ? others : "";
+	if (asprintf(&preload, "%s%s%s", l->library, others[0] ? ":" : "", others) < 0)
 		return -1;
 	/* A program that starts snag in its turn shall not write this trace or load this policy. */
 	unsetenv(SNAG_ENV_TRACE);

@@ -14,8 +14,8 @@ struct launch {
 	char library[PATH_MAX];		/* what to preload, see launch_library */
 };
 
-/* Finds libsnag.so, and where its path has blanks or colons, which LD_PRELOAD cannot carry, makes a link to it beside the
- * session's file. 0, or CMD_FAILED after one line on stderr. The session is there already. */
+/* Finds libsnag.so, and where its path has blanks or colons, which LD_PRELOAD cannot carry, makes a link to it beside
+ * the session's file. 0, or CMD_FAILED after one line on stderr. The session is there already. */
 int launch_library(struct launch *l);
 
 /* Between signals_foreground and signals_command. Its pid; or minus an exit status, after one line on stderr. */

@@ -32,8 +32,8 @@ struct record_why {
 	struct text fix;
 };
 
-/* Times are nanoseconds of session time. A text whose p is NULL, a number RECORD_NONE, an empty list and a false bool are
- * absent. The texts belong to whoever made the record. */
+/* Times are nanoseconds of session time. A text whose p is NULL, a number RECORD_NONE, an empty list and a false bool
+ * are absent. The texts belong to whoever made the record. */
 struct record {
 	int64_t t, dur, seq, pid, tid;
 	struct text comm, call;

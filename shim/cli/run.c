@@ -20,7 +20,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define GRACE_NS (2 * NSEC_PER_SEC)	/* between SIGTERM and SIGKILL, and once more before what is left is left alone */
+#define GRACE_NS (2 * NSEC_PER_SEC)	/* from SIGTERM to SIGKILL, and from there to giving up */
 #define FLUSH_NS NSEC_PER_SEC
 
 /* The command while it runs, and the clock of --timeout. */

@@ -15,7 +15,7 @@ struct run {
 	enum sink_format format;
 	uint64_t timeout_ns;		/* 0: none */
 	bool summary, dry, quiet;
-	const char *only_new;		/* an option that makes sense only where the session is new; NULL: none was given */
+	const char *only_new;		/* an option given that only a new session can have; NULL: none */
 	char **argv;			/* CMD and its arguments */
 };
 

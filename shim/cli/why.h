@@ -6,7 +6,7 @@
 #include "buf.h"
 #include "record.h"
 
-/* `code` is an enum snag_why; r is the refused call, its holder filled in. Nothing is appended where nothing is known. */
+/* `code` is an enum snag_why; r is the refused call, its holder filled in. Appends nothing where nothing is known. */
 void why_text(struct buf *b, unsigned code, const struct record *r);
 void why_fix(struct buf *b, unsigned code, const struct record *r);
 

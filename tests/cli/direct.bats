@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# shellcheck disable=SC2154,SC2016,SC2030,SC2031
 # LD_PRELOAD alone: the first process starts the keeper, and everything works as under snag run.
 
 load ../helper
@@ -90,11 +91,11 @@ YAML
 
 @test "\$(LD_PRELOAD program) returns at once, though a child lives on" {
   cat >"$WORK/leave.sh" <<SH
-(exec >/dev/null 2>&1 </dev/null; while [ ! -e "$WORK/end" ]; do sleep 0.05; done) & echo done
+(exec >/dev/null 2>&1 </dev/null; while [ ! -e "$WORK/end" ]; do sleep 0.05; done) & echo finished
 SH
   run timeout 20 bash -c "echo \$(LD_PRELOAD='$LIB' SNAG_TRACE='$WORK/t.jsonl' bash '$WORK/leave.sh')"
   assert_success
-  assert_output done
+  assert_output finished
   touch "$WORK/end"
   wait_for grep -q '"what":"end","name"' "$WORK/t.jsonl"
 }

@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# shellcheck disable=SC2154,SC2016,SC2030,SC2031
 # snag run: exit status, refusals, signals, options.
 
 load ../helper
@@ -235,11 +236,11 @@ SH
 
 @test "\$(snag run) does not wait for what lives on in the background" {
   cat >"$WORK/leave.sh" <<SH
-(exec >/dev/null 2>&1 </dev/null; exec sleep 1000) & echo \$! >"$WORK/pid"; echo done
+(exec >/dev/null 2>&1 </dev/null; exec sleep 1000) & echo \$! >"$WORK/pid"; echo finished
 SH
   run timeout 20 bash -c "echo \$('$SNAG' run -q -o '$WORK/trace.jsonl' -- bash '$WORK/leave.sh')"
   assert_success
-  assert_output done
+  assert_output finished
   refute gone "$(cat "$WORK/pid")"
   kill "$(cat "$WORK/pid")"
 }

@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# shellcheck disable=SC2154,SC2016,SC2030,SC2031
 # Sessions: alone, by name, side by side, and without their keeper.
 
 load ../helper

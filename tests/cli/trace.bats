@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# shellcheck disable=SC2154,SC2016,SC2030,SC2031
 # The trace: legal JSON that its schema describes, no gap, whole when the command has ended; snag trace and its filters.
 
 load ../helper
