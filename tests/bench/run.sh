@@ -9,7 +9,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 # A rule that looks at every bind and connect and never matches.
-never=(--rule 'bind,connect,accept port=1: EACCES' --mode inject)
+never=(--rule 'bind,connect,accept port=1: EPERM' --mode inject)
 
 variant() {   # variant NAME COMMAND...: runs it that way, prints its number
   local name=$1; shift
@@ -25,7 +25,7 @@ variant() {   # variant NAME COMMAND...: runs it that way, prints its number
     socket_wrapper) mkdir -p "$work/sw"; SOCKET_WRAPPER_DIR=$work/sw SOCKET_WRAPPER_DEFAULT_IFACE=10 \
       LD_PRELOAD=libsocket_wrapper.so "$@" ;;
     strace) strace -f --seccomp-bpf -o /dev/null -e trace=bind,connect,accept \
-      -e inject=bind,connect,accept:error=EACCES:when=100000000 "$@" ;;
+      -e inject=bind,connect,accept:error=EPERM:when=65535 "$@" ;;
   esac
 }
 

@@ -1,0 +1,135 @@
+#!/usr/bin/env bats
+# Every shipped policy does to a program what its own header says.
+
+load ../helper
+
+setup() {
+  requires python3
+  setup_work
+}
+
+teardown() {
+  teardown_work
+}
+
+# with POLICY [OPTION...] -- PYTHON: runs the python text under the policy, traced.
+with() {
+  local policy=$1; shift
+  local options=()
+  while [ "$1" != -- ]; do options+=("$1"); shift; done
+  run timeout 60 "$SNAG" run -q -p "$policy" "${options[@]}" -o "$WORK/trace.jsonl" -- python3 -c "
+import errno, os, select, socket, struct, sys, time
+def name(f, *a):
+    try: f(*a); return 'ok'
+    except OSError as e: return errno.errorcode[e.errno]
+def server(backlog=64):
+    s = socket.socket(); s.bind(('127.0.0.1', 0)); s.listen(backlog); return s
+$2" 3>&-
+}
+
+@test "each policy is valid, explained, and in the README" {
+  local file name
+  for file in "$ROOT"/policies/*.yaml; do
+    name=$(basename "$file" .yaml)
+    run "$SNAG" check "$file"
+    assert_success
+    head -n 1 "$file" | grep -q "^# $name - " || fail "$name: the first line does not say what it is"
+    grep -qF "policies/$name.yaml" "$ROOT/README.md" || fail "$name is not in README.md"
+    grep -qF "with $name " "$BATS_TEST_FILENAME" || fail "$name is not tested here"
+  done
+}
+
+@test "address-in-use-then-ok" {
+  with address-in-use-then-ok -- "
+s = socket.socket()
+for _ in range(5): print(name(s.bind, ('127.0.0.1', 0)))"
+  assert_success
+  assert_output "EADDRINUSE
+EADDRINUSE
+EADDRINUSE
+ok
+EINVAL"
+}
+
+flaky() {
+  with flaky-connect --seed "$1" -- "
+s = server()
+print(*[name(socket.create_connection, s.getsockname()) for _ in range(40)])"
+}
+
+@test "flaky-connect" {
+  flaky 7
+  assert_success
+  assert_output --partial ECONNREFUSED
+  assert_output --partial ok
+  local first=$output
+  flaky 7
+  assert_output "$first"
+  flaky 8
+  refute_output "$first"
+}
+
+@test "flaky-connect on a non-blocking socket" {
+  with flaky-connect --set 'rules[0].when.chance=100%' -- "
+s = server()
+for wait in ('poll', 'epoll', 'select'):
+    c = socket.socket(); c.setblocking(False)
+    print(name(c.connect, s.getsockname()))
+    if wait == 'poll':
+        p = select.poll(); p.register(c, select.POLLOUT); print(p.poll(5000)[0][1] == select.POLLOUT | select.POLLERR | select.POLLHUP)
+    elif wait == 'epoll':
+        p = select.epoll(); p.register(c, select.EPOLLOUT | select.EPOLLET); print(p.poll(5)[0][1] == select.EPOLLOUT | select.EPOLLERR | select.EPOLLHUP)
+    else:
+        print(len(select.select([], [c], [], 5)[1]) == 1)
+    print(errno.errorcode[c.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)], c.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR), name(c.getpeername))"
+  assert_success
+  assert_output "$(for _ in 1 2 3; do printf 'EINPROGRESS\nTrue\nECONNREFUSED 0 ENOTCONN\n'; done)"
+}
+
+@test "refused-for-two-seconds" {
+  with refused-for-two-seconds -- "
+s = server()
+seen = [name(socket.create_connection, s.getsockname())]
+while seen[-1] != 'ok': time.sleep(0.05); seen.append(name(socket.create_connection, s.getsockname()))
+print(seen[0], len(seen) > 5)"
+  assert_success
+  assert_output "ECONNREFUSED True"
+  run jq -s 'map(select(.call == "connect" and .ret == 0))[0].t >= 2 and all(.[] | select(.call == "connect" and .by == "rule") | .t; . <= 2)' "$WORK/trace.jsonl"
+  assert_output true
+}
+
+@test "slow-bind" {
+  with slow-bind -- "
+s = socket.socket(); print(name(s.bind, ('127.0.0.1', 0)))
+u = socket.socket(type=socket.SOCK_DGRAM); print(name(u.bind, ('127.0.0.1', 0)))"
+  assert_success
+  assert_output "ok
+ok"
+  run jq -s 'map(select(.call == "bind") | .dur >= 0.5) == [true, false]' "$WORK/trace.jsonl"
+  assert_output true
+}
+
+@test "emfile-on-accept" {
+  with emfile-on-accept -- "
+s = server(); cs = [socket.create_connection(s.getsockname()) for _ in range(3)]
+print(*[name(s.accept) for _ in range(12)])
+print(len(select.select([s], [], [], 0)[0]))
+s.accept(); s.setblocking(False); print(name(s.accept))"
+  assert_success
+  assert_output "ok $(printf 'EMFILE %.0s' {1..10})ok
+1
+EAGAIN"
+}
+
+@test "backlog-of-one" {
+  with backlog-of-one -- "
+s = server(64)
+print(struct.unpack_from('I', s.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 64), 28)[0])  # tcpi_sacked: the limit
+cs = [socket.create_connection(s.getsockname()) for _ in range(2)]
+c = socket.socket(); c.setblocking(False); print(name(c.connect, s.getsockname()))
+print(len(select.select([], [c], [], 0.5)[1]))"
+  assert_success
+  assert_output "1
+EINPROGRESS
+0"
+}
