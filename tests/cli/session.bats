@@ -35,6 +35,10 @@ waiter() {
   echo 'while [ ! -e "$1" ]; do sleep 0.05; done' >"$WORK/waiter.sh"
 }
 
+session_has_processes() {
+  [ "$("$SNAG" sessions --json | jq ".[] | select(.name == \"$1\").processes")" -gt 0 ] 2>/dev/null
+}
+
 session_lives() {
   "$SNAG" sessions | grep -q "^$1 "
 }
@@ -116,7 +120,7 @@ for i in range(2):
   waiter
   "$SNAG" run -q --session "$NAME" --mode log -- sh "$WORK/waiter.sh" "$WORK/end" 3>&- &
   local keeper=$!
-  wait_for session_lives "$NAME"
+  wait_for session_has_processes "$NAME"
   run "$SNAG" sessions --json
   assert_success
   assert_equal "$(jq -c ".[] | select(.name == \"$NAME\") | [.pid, .processes > 0, .mode, (.since | type)]" <<<"$output")" \
@@ -151,7 +155,7 @@ for i in range(2):
   waiter
   "$SNAG" run -q --session "$NAME" -- sh "$WORK/waiter.sh" "$WORK/end" 3>&- &
   local keeper=$!
-  wait_for session_lives "$NAME"
+  wait_for session_has_processes "$NAME"
   kill -KILL $keeper
   wait $keeper || true
   assert session_lives "$NAME"
