@@ -9,7 +9,7 @@
 #define PRELOAD "LD_PRELOAD="
 #define SESSION SNAG_ENV_SESSION "="
 
-static const char *library, *session_name;
+static const char *library, *library_given, *session_name;
 static char raw[65536];		/* /proc/self/environ, where the C library has not set environ yet */
 
 static const char *value_of(const char *entry, const char *name, size_t len)
@@ -33,9 +33,10 @@ const char *env_get(const char *name)
 	return v;
 }
 
-void env_keep(const char *lib, const char *name)
+void env_keep(const char *lib, const char *given, const char *name)
 {
 	library = lib;
+	library_given = given;
 	session_name = name;
 }
 
@@ -62,16 +63,16 @@ static size_t entry_len(const char *p)
 	return n;
 }
 
-static bool begins_with_library(const char *list)
+static bool begins_with(const char *list, const char *entry)
 {
 	size_t n = entry_len(list);
-	return n == strlen(library) && memcmp(list, library, n) == 0;
+	return n == strlen(entry) && memcmp(list, entry, n) == 0;
 }
 
 static bool complete(char *const *envp)
 {
 	const char *p = find(envp, PRELOAD), *s = find(envp, SESSION);
-	return p && begins_with_library(p + strlen(PRELOAD)) && s && strcmp(s + strlen(SESSION), session_name) == 0;
+	return p && begins_with(p + strlen(PRELOAD), library) && s && strcmp(s + strlen(SESSION), session_name) == 0;
 }
 
 size_t env_need(char *const *envp)
@@ -99,7 +100,7 @@ static char *put_preload(char *to, const char *old)
 	to = put(to, library, strlen(library));
 	for (const char *p = old ? old + strlen(PRELOAD) : ""; *p;) {
 		size_t n = entry_len(p);
-		if (n && !begins_with_library(p)) {
+		if (n && !begins_with(p, library) && !begins_with(p, library_given)) {
 			*to++ = ':';
 			to = put(to, p, n);
 		}

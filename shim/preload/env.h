@@ -10,8 +10,9 @@ extern char **environ;
 /* The value of a variable at the start of the program, or NULL. Only the constructor asks. */
 const char *env_get(const char *name);
 
-/* What children get: this library first in LD_PRELOAD, and the session's name. The texts must stay. */
-void env_keep(const char *library, const char *session);
+/* What children get: this library first in LD_PRELOAD, and the session's name. `given` is the name under which the
+ * library was loaded, which may mean nothing in another folder: it is left out. The texts must stay. */
+void env_keep(const char *library, const char *given, const char *session);
 
 /* Bytes that env_build needs for this environment (NULL: an empty one); 0: it has what a child needs, or there is no
  * session: use it as it is. */

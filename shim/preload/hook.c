@@ -97,6 +97,11 @@ bool hook_enter_from(struct hook *h, unsigned id, int fd, const void *caller)
 	return true;
 }
 
+bool hook_wanted(unsigned id)
+{
+	return self_active() && (session_tracing(&session) || engine_wants(&engine, id));
+}
+
 void hook_addr(struct hook *h, const struct sockaddr *sa, socklen_t len)
 {
 	if (hook_readable(sa))

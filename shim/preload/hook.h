@@ -46,6 +46,9 @@ struct hook {
 #define hook_enter(h, id, fd) hook_enter_from(h, id, fd, __builtin_return_address(0))
 bool hook_enter_from(struct hook *h, unsigned id, int fd, const void *caller);
 
+/* Does anybody ask about such calls: the trace, or a rule? */
+bool hook_wanted(unsigned id);
+
 /* Could this be memory of the program's? NULL, the first page and the kernel's half are not: the kernel answers EFAULT
  * to them, so nobody here may look. */
 static inline bool hook_readable(const void *p)

@@ -18,7 +18,7 @@ static bool holder(void *arg, uint32_t sock, uint32_t serial, struct engine_hold
 	(void)arg;
 	if (!sock_is(&session, (struct sock_ref){ .sock = sock, .serial = serial }))
 		return false;
-	if (!proc_get(&session, sock_holder(&session, sock, &fd), &p))
+	if (!proc_get(&session, sock_holder(&session, sock, &fd), &p) || !proc_alive(&p))
 		return false;
 	size_t len = strnlen(p.exe, sizeof(p.exe)), cut = len < sizeof(out->exe) ? 0 : len - sizeof(out->exe) + 1;
 	memset(out, 0, sizeof(*out));
@@ -62,8 +62,10 @@ static void join(void)
 		session_detach(&session);
 		return;
 	}
-	env_keep(start_library(), name);
-	env_repair_own();
+	if (*start_library()) {
+		env_keep(start_library(), start_library_given(), name);
+		env_repair_own();
+	}
 	if (self_start() == 0)
 		identity_inherit();
 }

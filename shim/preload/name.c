@@ -127,7 +127,8 @@ static int option_value(int level, int name, const void *value, socklen_t len)
 HOOK int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 {
 	struct hook h;
-	if (!hook_enter(&h, SNAG_CALL_setsockopt, fd) || (!h.timed && !is_modelled(level, name)))
+	bool needed = is_modelled(level, name) || hook_wanted(SNAG_CALL_setsockopt);
+	if (!needed || !hook_enter(&h, SNAG_CALL_setsockopt, fd))
 		return real.setsockopt(fd, level, name, value, len);
 	h.call.arg[0] = level;
 	h.call.arg[1] = name;

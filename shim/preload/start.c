@@ -15,6 +15,7 @@
 #define EXIT_TROUBLE 125	/* the keeper: the policy is bad; this process: it must not run */
 
 static char library[PATH_MAX];
+static const char *library_given = "";
 static char name_of_session[SNAG_SESSION_NAME_MAX];
 
 /* ---- this library ---- */
@@ -35,17 +36,21 @@ static int look_at_object(struct dl_phdr_info *o, size_t size, void *arg)
 
 const char *start_library(void)
 {
-	const char *given = "";
 	size_t len = 0;
-	if (library[0] || !dl_iterate_phdr(look_at_object, &given) || !given)
+	if (library[0] || !dl_iterate_phdr(look_at_object, &library_given) || !library_given)
 		return library;
-	if (given[0] != '/' && strchr(given, '/')) {	/* children may work in another folder */
+	if (library_given[0] != '/' && strchr(library_given, '/')) {	/* children may work in another folder */
 		long n = sys_call(SYS_getcwd, library, sizeof(library) - 1);
 		len = n > 0 ? (size_t)n - 1 : 0;
 		sys_append(library, sizeof(library), &len, "/");
 	}
-	sys_append(library, sizeof(library), &len, given);
+	sys_append(library, sizeof(library), &len, library_given);
 	return library;
+}
+
+const char *start_library_given(void)
+{
+	return library_given ? library_given : "";
 }
 
 /* ---- trouble ---- */

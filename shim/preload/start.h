@@ -6,6 +6,8 @@
 
 /* Where this library was loaded from: absolute, as a child's LD_PRELOAD can name it. "": not to be found. */
 const char *start_library(void);
+/* The same as the loader was told. */
+const char *start_library_given(void);
 
 /* Attach to the session that the environment names, or start the installed `snag` as keeper of a new one. True:
  * attached; the name is in *name. False: the program runs without; a line on descriptor 2 says why. Ends the process

@@ -124,3 +124,28 @@ print(n)'
     "$PROGRAMS/waiting" accept
   assert_output $'accept ok\nthen EAGAIN'
 }
+
+@test "rules see the length of the queue" {
+  feels 'accept queue=>=1: EMFILE' accept 'accept EMFILE' 'then EMFILE'
+  feels 'accept queue=>=2: EMFILE' accept 'accept ok' 'then EAGAIN'
+}
+
+@test "rules see whether the call blocks" {
+  feels 'accept blocking=false: EMFILE' accept 'accept ok' 'then EMFILE'
+}
+
+@test "rules see who calls" {
+  feels 'accept caller=waiting: EMFILE' accept 'accept EMFILE' 'then EMFILE'
+  feels 'accept caller=libc: EMFILE' accept 'accept ok' 'then EAGAIN'
+}
+
+@test "rules see the user that the process has become" {
+  [ "$(id -u)" -eq 0 ] || skip 'needs root'
+  run "$SNAG" run -q --rule 'bind user=nobody: EACCES' -- python3 -c '
+import os, pwd, socket
+def bind():
+    try: socket.socket().bind(("127.0.0.1", 0)); print("ok")
+    except OSError as e: print(e.errno)
+bind(); os.seteuid(pwd.getpwnam("nobody").pw_uid); bind()'
+  assert_output $'ok\n13'
+}
