@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <session/proc.h>
+#include <session/task.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -186,5 +187,5 @@ unsigned procs_count(const struct session *s, void (*each)(void *arg, uint32_t p
 
 bool procs_pid_runs(uint32_t pid)
 {
-	return pid && pid <= INT32_MAX && (kill((pid_t)pid, 0) == 0 || errno == EPERM);
+	return task_runs(pid, 0);
 }

@@ -34,6 +34,15 @@ static void doubt(struct verdict *v, enum snag_unsure unsure)
 	v->unsure = (uint8_t)unsure;
 }
 
+/* Does anybody living hold it? A process that was killed a moment ago may still stand in the tables. */
+static bool is_held(const struct engine *e, uint32_t sock)
+{
+	struct engine_holder h;
+	struct model_sock s;
+
+	return sock && model_get(e->model, sock, &s) && (!e->holder || e->holder(e->arg, sock, s.serial, &h));
+}
+
 /* Before the model learns: `raced` compares the port's version with the ticket's. */
 static struct verdict judge(const struct engine *e, const struct snag_call *c, const struct snag_plan *p,
 			    const struct snag_outcome *o, uint32_t holder)
@@ -52,6 +61,8 @@ static struct verdict judge(const struct engine *e, const struct snag_call *c, c
 		doubt(&v, SNAG_UNSURE_FOREIGN);
 	else if (is_machine(o->real_err))
 		doubt(&v, SNAG_UNSURE_MACHINE);
+	else if (p->holder && !is_held(e, p->holder))
+		doubt(&v, SNAG_UNSURE_RACED);
 	else
 		v.diverged = true;
 	return v;
@@ -95,14 +106,15 @@ static bool same_sock(const struct engine *e, uint32_t sock, uint32_t serial)
 static uint32_t find_holder(const struct engine *e, const struct snag_call *c, const struct snag_plan *p)
 {
 	struct model_sock s;
+	uint32_t holder = 0;
 
 	if (p->why == SNAG_WHY_HELD && same_sock(e, p->holder, p->holder_serial))
-		return p->holder;
-	if (c->call == SNAG_CALL_bind)
-		return model_holder(e->model, c->sock, &c->addr, c->proto);
-	if (c->call == SNAG_CALL_listen && model_get(e->model, c->sock, &s) && s.serial == c->serial)
-		return model_holder(e->model, c->sock, &s.local, s.proto);
-	return 0;
+		holder = p->holder;
+	else if (c->call == SNAG_CALL_bind)
+		holder = model_holder(e->model, c->sock, &c->addr, c->proto);
+	else if (c->call == SNAG_CALL_listen && model_get(e->model, c->sock, &s) && s.serial == c->serial)
+		holder = model_holder(e->model, c->sock, &s.local, s.proto);
+	return is_held(e, holder) ? holder : 0;
 }
 
 static struct reason explain(const struct snag_call *c, const struct snag_plan *p, const struct snag_outcome *o,

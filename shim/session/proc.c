@@ -52,6 +52,8 @@ static uint32_t proc_free_slot(struct session *s)
 
 		if (load_acquire(&p->state) != PROC_FREE)
 			continue;
+		if (i >= tables_procs(s))
+			shared_store(&s->tables->procs_high, i + 1);
 		memset(p, 0, sizeof(*p));
 		p->serial = tables_serial(&s->header->next_proc);
 		p->since_ns = session_now(s);
@@ -91,7 +93,7 @@ static uint32_t proc_find_own(const struct session *s, const struct self *me)
 	uint32_t found = 0, best = 0;
 	uint64_t oldest = UINT64_MAX;
 
-	for (uint32_t i = 0; i < SNAG_PROCS; i++) {
+	for (uint32_t i = 0; i < tables_procs(s); i++) {
 		const struct proc *p = &s->tables->proc[i];
 		uint32_t state = load_acquire(&p->state), rank = 0;
 
@@ -112,7 +114,7 @@ static uint32_t proc_find_own(const struct session *s, const struct self *me)
 
 static uint32_t proc_find_alive(const struct session *s, uint32_t pid)
 {
-	for (uint32_t i = 0; i < SNAG_PROCS; i++) {
+	for (uint32_t i = 0; i < tables_procs(s); i++) {
 		const struct proc *p = &s->tables->proc[i];
 
 		if (load_acquire(&p->state) == PROC_ALIVE && p->pid == pid)
@@ -299,7 +301,7 @@ unsigned proc_reap(struct session *s, proc_closed_fn *closed, void *arg)
 {
 	unsigned left = 0;
 
-	for (uint32_t i = 1; i <= SNAG_PROCS; i++) {
+	for (uint32_t i = 1; i <= tables_procs(s); i++) {
 		struct session_guard g;
 		struct proc was, now;
 

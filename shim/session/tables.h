@@ -17,6 +17,7 @@ struct session_tables {
 	uint64_t lock_at;	/* CLOCK_BOOTTIME ns at which the lock's holder took it; LOCK_AT_UNKNOWN */
 	uint32_t mend;		/* 1: somebody died inside the lock, and the model has not been checked since */
 	uint32_t hold_hint;	/* where the search for a free reference begins */
+	uint32_t procs_high;	/* process slots used so far: searches go no further */
 	struct proc proc[SNAG_PROCS];
 	struct sock sock[SNAG_SOCKS];
 	struct sock_hold hold[SNAG_HOLDS];
@@ -27,6 +28,12 @@ static inline uint32_t tables_ready(const struct session *s)
 {
 	uint32_t n = load_acquire(&s->header->socks_ready);
 	return n < SNAG_SOCKS ? n : SNAG_SOCKS;
+}
+
+static inline uint32_t tables_procs(const struct session *s)
+{
+	uint32_t n = load_acquire(&s->tables->procs_high);
+	return n < SNAG_PROCS ? n : SNAG_PROCS;
 }
 
 static inline struct proc *tables_proc(const struct session *s, uint32_t proc)

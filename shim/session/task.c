@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#define EXITING 0x4		/* PF_EXITING, include/linux/sched.h: its descriptors are closed, or are about to be */
 #define TICK_NS 10000000u	/* /proc counts in USER_HZ, 100 a second on every machine snag knows */
 
 /* The number at *text, which moves behind it and the blank. False: there is none. */
@@ -46,6 +47,8 @@ int task_parse(const char *text, struct task *t)
 			return -EPROTO;
 		if (field == 4)
 			t->ppid = (uint32_t)n;
+		else if (field == 9)
+			t->exiting = (n & EXITING) != 0;
 		else if (field == 20)
 			t->threads = (uint32_t)n;
 		else if (field == 22)
@@ -85,7 +88,7 @@ bool task_runs(uint32_t pid, uint64_t start)
 		return true;
 	if (start && t.start != start)
 		return false;
-	return (t.state != 'Z' && t.state != 'X') || t.threads > 1;
+	return (t.state != 'Z' && t.state != 'X' && !t.exiting) || t.threads > 1;
 }
 
 uint64_t task_pid_ns(void)

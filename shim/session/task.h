@@ -9,6 +9,7 @@ struct task {
 	uint64_t start;		/* field 22 of /proc/ID/stat: clock ticks since boot */
 	uint32_t ppid;
 	uint32_t threads;
+	bool exiting;		/* on its way out */
 	char state;		/* R S D T Z X ... */
 	char comm[16];
 };
@@ -20,8 +21,8 @@ int task_parse(const char *text, struct task *t);
 /* Start of a task on CLOCK_BOOTTIME, rounded down to the tick. */
 uint64_t task_start_ns(const struct task *t);
 
-/* Does process `pid` run, and is it the one that started then (0: whenever)? A zombie does not run, unless threads
- * of it go on. Where /proc does not tell, a process that can be signalled counts as running. */
+/* Does process `pid` run, and is it the one that started then (0: whenever)? A zombie, or one on its way there, does not run,
+ * unless threads of it go on. Where /proc does not tell, a process that can be signalled counts as running. */
 bool task_runs(uint32_t pid, uint64_t start);
 
 /* Inode of this process's pid namespace; 0: unknown. */
