@@ -45,7 +45,7 @@ static int redirect(const struct snag_call *c, const struct snag_addr *to, int e
 	long r = len ? sys_call(SYS_connect, c->fd, &ss, len) : 0;
 	switch (r) {
 	case -EINPROGRESS:
-	case -EALREADY:		/* the socket is busy with an earlier attempt, or done: the kernel has the word */
+	case -EALREADY:		/* busy with an earlier attempt, or done: the kernel has the word */
 	case -EISCONN:
 		return (int)-r;
 	default:
@@ -57,7 +57,7 @@ int refuse_connect(const struct snag_call *c, int err, uint64_t after_ns, const 
 {
 	if (c->addr.family != AF_INET && c->addr.family != AF_INET6)
 		return err;
-	if (err == ECONNREFUSED) {	/* a SYN to port 0 is answered by a RST, as to any port where nobody listens */
+	if (err == ECONNREFUSED) {	/* a SYN to port 0 gets a RST, as wherever nobody listens */
 		struct snag_addr to = loopback_like(&c->addr, 0, 0);
 		return redirect(c, &to, err);
 	}

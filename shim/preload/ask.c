@@ -30,8 +30,10 @@ static long count_of(const char *name, bool fired)
 {
 	for (uint32_t i = 0; hook_readable(name) && i < engine.rules->rule.n && i < SNAG_RULES_MAX; i++) {
 		const struct rule *r = rules_rule(engine.rules, i);
-		if (strcmp(rules_string(engine.rules, r->name), name) == 0)
-			return load_relaxed(fired ? &engine.triggers->rule[i].fired : &engine.triggers->rule[i].matched);
+		if (strcmp(rules_string(engine.rules, r->name), name) != 0)
+			continue;
+		return fired ? load_relaxed(&engine.triggers->rule[i].fired)
+			     : load_relaxed(&engine.triggers->rule[i].matched);
 	}
 	return -ENOENT;
 }

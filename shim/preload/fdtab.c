@@ -11,11 +11,11 @@ uint32_t fdtab_high;
 int fdtab_make(void)
 {
 	size_t bytes = FDTAB_MAX * sizeof(*fdtab_word);
-	long p = sys_call(SYS_mmap, 0, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if ((unsigned long)p > -4096ul)
+	void *p = sys_mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (sys_failed(p))
 		return -ENOMEM;
-	sys_call(SYS_madvise, p, bytes, MADV_DONTDUMP);
-	fdtab_word = (uint64_t *)p;
+	sys_madvise(p, bytes, MADV_DONTDUMP);
+	fdtab_word = p;
 	store_release(&fdtab_size, FDTAB_MAX);
 	return 0;
 }

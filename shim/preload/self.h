@@ -45,7 +45,8 @@ extern __thread struct self_thread self_thread;
 
 /* After attach: map the page, join, write the record of the start. 0 or -errno. */
 int self_start(void);
-/* In a fork child: join with the ticket that its parent's thread noted, or without; all known descriptors are its own. */
+/* In a fork child: join with the ticket that its parent's thread noted, or without; all known descriptors are its
+ * own. */
 void self_born(void);
 /* Is this process in the session, so that its calls are looked at? Joins where it was just born. */
 static inline bool self_active(void)
@@ -77,8 +78,9 @@ uint64_t self_now(void);
 /* Write one event of n records. */
 void self_event(union snag_event *ev, unsigned n);
 
-/* The reference of this process to r at some descriptor is gone; the model forgets the socket with its last one. True: it was the last. Called with `keep` set, the socket's slot stays until
- * self_forget, so that the closing call's event can still speak of it. */
+/* The reference of this process to r at some descriptor is gone; the model forgets the socket with its last one. True:
+ * it was the last. Called with `keep` set, the socket's slot stays until self_forget, so that the closing call's event
+ * can still speak of it. */
 bool self_drop(struct sock_ref r, bool keep);
 void self_forget(struct sock_ref r);
 /* proc_closed_fn: the session tells that a socket's last reference is gone. */
