@@ -42,7 +42,7 @@ suites() {
   local file name running=0
   for file in tests/*/*.bats; do
     name=$(basename "$(dirname "$file")")-$(basename "$file" .bats)
-    stage "$name" bats --tap "$file" &
+    stage "$name" timeout --foreground -k 10 900 bats --tap "$file" &
     running=$((running + 1))
     if [ $running -ge 2 ]; then wait -n; running=$((running - 1)); fi
   done

@@ -42,8 +42,6 @@ int find_session(struct session *s, const char *name)
 		if (err == -ESHUTDOWN)
 			usleep(5000);
 	}
-	for (int ms = 0; err == 0 && !load_acquire(&s->header->keeper_pid) && ms < ENDING_MS; ms += 5)
-		usleep(5000);	/* somebody is just making it */
 	if (err == 0 && find_is_alive(s))
 		return 0;
 	if (err == 0)

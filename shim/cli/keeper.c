@@ -254,35 +254,34 @@ void keeper_free(struct keeper *k)
 int keeper_create(struct keeper *k, const char *name, const struct compiled *policy, const struct record_texts *sources,
 		  unsigned flags)
 {
+	const struct rules *rules = policy->image;
 	struct session_sizes sizes = keeper_sizes(policy->size);
+	struct session_terms terms = { .seed = rules->seed, .mode = rules->mode, .flags = flags,
+				       .keeper_pid = (uint32_t)getpid() };
 	int err = procs_open(&k->procs);
 
+	k->hang = HANG_NONE;
+	if (!err && hang_wanted(rules))
+		hang_open(&k->hang);
+	terms.hang_port4 = k->hang.port[0];
+	terms.hang_port6 = k->hang.port[1];
+	if (k->sink.fd >= 0 || k->summary)
+		terms.flags |= SNAG_SESSION_TRACING;
+	else
+		k->ring_whole = true;	/* as far as anybody needs it */
 	if (!err)
-		err = session_create(&k->session, name, &sizes, policy->image);
+		err = session_create(&k->session, name, &sizes, &terms, policy->image);
 	if (err) {
+		hang_close(&k->hang);
 		procs_close(&k->procs);
 		return err;
 	}
-	struct snag_header *h = k->session.header;
 	snprintf(k->name, sizeof(k->name), "%s", name);
-	k->rules = policy->image;
+	k->rules = rules;
 	k->idle_ms = BUSY_MS;
 	k->seq = 1;
-	k->hang = HANG_NONE;
 	k->reader = (struct event_reader){ .session = &k->session, .rules = k->rules, .procs = &k->procs };
-	if (hang_wanted(k->rules))
-		hang_open(&k->hang);
-	h->hang_port4 = k->hang.port[0];
-	h->hang_port6 = k->hang.port[1];
-	h->seed = k->rules->seed;
-	h->mode = k->rules->mode;
-	if (k->sink.fd >= 0 || k->summary)
-		flags |= SNAG_SESSION_TRACING;
-	else
-		k->ring_whole = true;	/* as far as anybody needs it */
-	__atomic_or_fetch(&h->flags, flags, __ATOMIC_ACQ_REL);
-	store_release(&h->keeper_pid, (uint32_t)getpid());
-	signals_wake(&h->keeper_wake);
+	signals_wake(&k->session.header->keeper_wake);
 	put_start(k, sources);
 	return 0;
 }

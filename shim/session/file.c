@@ -129,8 +129,8 @@ void session_detach(struct session *s)
 }
 
 /* Everything that stands in a new file besides zeroes. */
-static int file_fill(int fd, const char *name, const struct session_sizes *sizes, const void *rules,
-		     struct session *s)
+static int file_fill(int fd, const char *name, const struct session_sizes *sizes, const struct session_terms *terms,
+		     const void *rules, struct session *s)
 {
 	struct snag_header h = {.magic = SNAG_ABI_MAGIC, .version = SNAG_ABI_VERSION};
 	uint64_t length = file_layout(sizes, h.section), lock_at = LOCK_AT_UNKNOWN;
@@ -148,6 +148,12 @@ static int file_fill(int fd, const char *name, const struct session_sizes *sizes
 	h.pid_ns = task_pid_ns();
 	h.uid = sys_geteuid();
 	memcpy(h.name, name, strlen(name) + 1);
+	h.seed = terms->seed;
+	h.mode = terms->mode;
+	h.flags = terms->flags;
+	h.keeper_pid = terms->keeper_pid;
+	h.hang_port4 = terms->hang_port4;
+	h.hang_port6 = terms->hang_port6;
 	if (sys_pwrite(fd, &h, sizeof(h), 0) != sizeof(h) ||
 	    sys_pwrite(fd, &lock_at, sizeof(lock_at), at) != sizeof(lock_at))
 		return -EIO;
@@ -169,7 +175,7 @@ static void temporary_name(char *buf, size_t size, const char *name)
 }
 
 static int create_in(int folder, struct session *s, const char *name, const struct session_sizes *sizes,
-		     const void *rules)
+		     const struct session_terms *terms, const void *rules)
 {
 	char temporary[SNAG_SESSION_NAME_MAX + 16];
 	int fd, rc;
@@ -179,7 +185,7 @@ static int create_in(int folder, struct session *s, const char *name, const stru
 	fd = sys_openat(folder, temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return fd;
-	rc = file_fill(fd, name, sizes, rules, s);
+	rc = file_fill(fd, name, sizes, terms, rules, s);
 	sys_close(fd);
 	if (rc == 0) {
 		rc = (int)sys_call(SYS_linkat, folder, temporary, folder, name, 0);
@@ -206,7 +212,8 @@ static bool exists(const char *name)
 	return found;
 }
 
-int session_create(struct session *s, const char *name, const struct session_sizes *sizes, const void *rules)
+int session_create(struct session *s, const char *name, const struct session_sizes *sizes,
+		   const struct session_terms *terms, const void *rules)
 {
 	int first = 0, rc;
 
@@ -217,7 +224,7 @@ int session_create(struct session *s, const char *name, const struct session_siz
 	for (unsigned i = 0; i < FOLDERS; i++) {
 		int folder = folder_open(i, true, NULL);
 
-		rc = folder < 0 ? folder : create_in(folder, s, name, sizes, rules);
+		rc = folder < 0 ? folder : create_in(folder, s, name, sizes, terms, rules);
 		if (folder >= 0)
 			sys_close(folder);
 		if (rc == 0 || rc == -EEXIST)

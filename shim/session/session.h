@@ -36,10 +36,20 @@ int session_folder(char *buf, size_t size, bool make);
 /* Is this a name? 1 to 63 of [A-Za-z0-9._-], not starting with '.' or '-'. */
 bool session_name_ok(const char *name);
 
+/* What stands in the header from the moment at which others can find the session. */
+struct session_terms {
+	uint64_t seed;
+	uint32_t mode;		/* enum snag_mode */
+	uint32_t flags;		/* enum snag_session_flag */
+	uint32_t keeper_pid;
+	uint16_t hang_port4, hang_port6;
+};
+
 /* Make and map the session NAME. The image is copied in; sections start zeroed; room is really allocated, so that no
  * later write can meet a full file system. Appears under its name only when it is whole. Where /dev/shm is missing,
  * full or closed to us, /tmp serves. -EEXIST: it is there already; -EINVAL: no name; -ENOSPC. */
-int session_create(struct session *s, const char *name, const struct session_sizes *sizes, const void *rules);
+int session_create(struct session *s, const char *name, const struct session_sizes *sizes,
+		   const struct session_terms *terms, const void *rules);
 
 /* Map the session NAME and check it: owner, magic, version, features, section places against `sizes` (its `rules` is
  * ignored). -ENOENT, -EACCES, -EPROTO (another version, or damaged), -EXDEV (another pid namespace), -ESHUTDOWN. */

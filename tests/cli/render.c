@@ -66,7 +66,7 @@ static void start_process(struct fixture *f, uint16_t proc, uint32_t pid, const 
 
 	ev[0].process.head = (struct snag_event_head){ .kind = SNAG_EVENT_PROCESS, .proc = proc, .pid = pid };
 	ev[0].process.what = SNAG_PROCESS_START;
-	strncpy(ev[0].process.comm, comm, sizeof(ev[0].process.comm));
+	snprintf(ev[0].process.comm, sizeof(ev[0].process.comm), "%s", comm);
 	procs_note(&f->procs, &ev[0].process, &replaced);
 	assert_int_equal(replaced.pid, 0);
 }

@@ -44,12 +44,14 @@ static inline void fresh_name(char *name, size_t size)
 	snprintf(name, size, "test-%d-%u", (int)getpid(), ++n);
 }
 
+static const struct session_terms terms = {.mode = 1};
+
 static inline int setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 
 	fresh_name(f->name, sizeof(f->name));
-	assert_int_equal(session_create(&f->s, f->name, &sizes, rules_text), 0);
+	assert_int_equal(session_create(&f->s, f->name, &sizes, &terms, rules_text), 0);
 	*state = f;
 	return 0;
 }

@@ -61,7 +61,7 @@ static void made_and_mapped(void **state)
 	session_detach(&two);
 	session_detach(&two);
 	assert_null(two.header);
-	assert_int_equal(session_create(&two, f->name, &sizes, rules_text), -EEXIST);
+	assert_int_equal(session_create(&two, f->name, &sizes, &terms, rules_text), -EEXIST);
 }
 
 /* Everything that the counts promise can be written to. */
@@ -232,7 +232,7 @@ static void made_once(void **state)
 	for (int i = 0; i < 4; i++)
 		pid[i] = in_child(
 			struct session mine;
-			int rc = session_create(&mine, name, &sizes, rules_text);
+			int rc = session_create(&mine, name, &sizes, &terms, rules_text);
 			child_assert(rc == 0 || rc == -EEXIST);
 			child_assert(session_attach(&mine, name, &sizes) == 0);
 			child_assert(strcmp(mine.rules, rules_text) == 0);
@@ -272,18 +272,18 @@ static void a_full_shm_leads_to_tmp(void **state)
 		char path[128];
 		if (tiny_shm("size=1m"))
 			_exit(NOT_ALLOWED);
-		child_assert(session_create(&s, "a", &sizes, rules_text) == 0);
+		child_assert(session_create(&s, "a", &sizes, &terms, rules_text) == 0);
 		memset(s.tables->proc, 0, sizeof(s.tables->proc));
 		snprintf(path, sizeof(path), "/tmp/snag-%u/a", (unsigned)geteuid());
 		child_assert(stat(path, &st) == 0);
 		session_detach(&s);
 		child_assert(session_attach(&s, "a", &sizes) == 0);
-		child_assert(session_create(&s, "a", &sizes, rules_text) == -EEXIST);
+		child_assert(session_create(&s, "a", &sizes, &terms, rules_text) == -EEXIST);
 		session_remove("a");
 		child_assert(stat(path, &st) < 0);
 		umount("/tmp");
 		child_assert(mount("none", "/tmp", "tmpfs", 0, "size=1m") == 0);
-		child_assert(session_create(&s, "b", &sizes, rules_text) == -ENOSPC);
+		child_assert(session_create(&s, "b", &sizes, &terms, rules_text) == -ENOSPC);
 		child_assert(session_attach(&s, "b", &sizes) == -ENOENT)));
 }
 
@@ -297,7 +297,7 @@ static void growth_on_a_full_shm(void **state)
 		uint32_t n = 0;
 		if (tiny_shm("size=4m"))
 			_exit(NOT_ALLOWED);
-		child_assert(session_create(&s, "a", &sizes, rules_text) == 0);
+		child_assert(session_create(&s, "a", &sizes, &terms, rules_text) == 0);
 		me = proc_join(&s);
 		child_assert(me);
 		while (session_grow_ring(&s) == 0)
