@@ -26,6 +26,13 @@ SHIM_CFLAGS := -fPIC -fvisibility=hidden -ftls-model=initial-exec -fno-optimize-
 ifeq ($(shell uname -m),aarch64)
 SHIM_CFLAGS += -mno-outline-atomics
 endif
+# The hooks are small functions over many files; link-time optimisation makes one of them. One partition, as aliases of
+# hooks are set by assembler statements beside them.
+ifeq ($(VARIANT),release)
+ifneq ($(shell $(CC) --version 2>/dev/null | grep -c 'Free Software'),0)
+SHIM_CFLAGS += -flto -flto-partition=one
+endif
+endif
 
 SHIM_LAYERS := base model policy engine trace session effects preload
 CORE_LAYERS := base model policy engine trace session effects
@@ -110,7 +117,7 @@ $(B)/exports.map: include/snag/calls.def
 
 # No DT_NEEDED: the symbols come from whatever C library the program has (glibc or musl).
 $(B)/libsnag.so: $(SHIM_OBJS) $(B)/exports.map
-	$(call say,LD,$@) $(CC) -shared -nostdlib -Wl,-z,now -Wl,-z,relro -Wl,-soname,libsnag.so \
+	$(call say,LD,$@) $(CC) $(CFLAGS) $(SHIM_CFLAGS) -shared -nostdlib -Wl,-z,now -Wl,-z,relro -Wl,-soname,libsnag.so \
 	  -Wl,--version-script=$(B)/exports.map -o $@ $(SHIM_OBJS) -lgcc
 
 $(B)/snag: $(CORE_OBJS) $(CLI_OBJS)

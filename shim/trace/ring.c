@@ -4,6 +4,7 @@
 #include <string.h>
 
 #define RING_PATIENCE_NS NSEC_PER_SEC
+#define RING_STRIDE (SNAG_RING_SLOTS / 64)
 
 _Static_assert((SNAG_RING_SLOTS & (SNAG_RING_SLOTS - 1)) == 0, "places go round the slots by their low bits");
 _Static_assert(SNAG_EVENT_MAX <= 8, "a stamp has three bits for the number of records");
@@ -117,7 +118,9 @@ static void ring_skip(struct ring *r, uint64_t place, unsigned n, bool (*alive)(
 {
 	for (unsigned i = 0; i < n; i++)
 		ring_pass(r, place + i, alive);
-	shared_store(&r->tail, place + n);
+	shared_store(&r->read, place + n);
+	if (place + n - load_relaxed(&r->tail) >= RING_STRIDE)
+		shared_store(&r->tail, place + n);
 }
 
 /* Copies the event at `place`; false: one of its records is not there, though the first one says so. */
@@ -166,7 +169,7 @@ static enum ring_state ring_look(struct ring *r, uint64_t place, uint32_t *pid, 
 
 enum ring_got ring_get(struct ring *r, union snag_event *ev, unsigned *n, bool (*alive)(uint32_t pid), uint64_t now_ns)
 {
-	uint64_t place = load_relaxed(&r->tail), head = load_acquire(&r->head);
+	uint64_t place = load_relaxed(&r->read), head = load_acquire(&r->head);
 	enum ring_state state;
 	bool whole = false;
 	uint32_t pid;
@@ -175,14 +178,17 @@ enum ring_got ring_get(struct ring *r, union snag_event *ev, unsigned *n, bool (
 	if (*n)
 		return RING_LOST;
 	if (head - place > SNAG_RING_SLOTS) {	/* scribbled on */
+		shared_store(&r->read, head);
 		shared_store(&r->tail, head);
 		*n = 1;
 		return RING_LOST;
 	}
 	for (; place != head && ring_look(r, place, &pid, n) == RING_VOID; place++)
 		ring_skip(r, place, 1, alive);
-	if (place == head)
+	if (place == head) {
+		shared_store(&r->tail, place);
 		return RING_EMPTY;
+	}
 	state = ring_look(r, place, &pid, n);
 	if (*n > head - place)
 		*n = (unsigned)(head - place);

@@ -19,9 +19,11 @@
 
 struct ring {
 	uint64_t head __attribute__((aligned(64)));	/* next place to give out */
-	uint64_t tail __attribute__((aligned(64)));	/* next place to read */
+	uint64_t tail __attribute__((aligned(64)));	/* places below it are free again: follows `read` in strides, so
+							 * that reading does not take the line from the writers */
 	uint64_t lost;		/* events not recorded for want of room */
 	/* of the reader: */
+	uint64_t read __attribute__((aligned(64)));	/* next place to read */
 	uint64_t wait_ns;	/* since when it waits for a writer; 0: it does not */
 	uint64_t wait_head;	/* the head at that time */
 	union snag_event slot[SNAG_RING_SLOTS] __attribute__((aligned(64)));

@@ -264,8 +264,8 @@ static void scribbled_on(void **state)
 			memset(&r->slot[i], (int)x, sizeof(r->slot[i]));
 			r->slot[i].head.stamp = x & (x % 3 ? UINT64_MAX : 0xffffffff);
 		}
-		r->head = round % 3 ? r->tail + x % 4096 : x;
-		r->tail = round % 5 ? r->tail : x >> 20;
+		r->head = round % 3 ? r->read + x % 4096 : x;
+		r->read = round % 5 ? r->read : x >> 20;
 		for (now += 2 * NSEC_PER_SEC; get(now) != RING_EMPTY; asked++)
 			now += NSEC_PER_SEC / 2;
 		assert_int_equal(r->head, r->tail);
