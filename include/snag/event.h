@@ -17,6 +17,7 @@ enum snag_event_kind {
 	SNAG_EVENT_MARK,	/* a test program's own mark: then one EXTRA_TEXT */
 	SNAG_EXTRA_WHY,		/* struct snag_event_why */
 	SNAG_EXTRA_TEXT,	/* struct snag_event_text */
+	SNAG_EXTRA_LOCAL,	/* struct snag_event_local */
 };
 
 /* Every record begins with these 16 bytes; the ring owns `stamp`. */
@@ -89,6 +90,13 @@ struct snag_event_why {
 	char exe[48];		/* path, its end where it is longer */
 };
 
+/* bind, listen: the socket's own address, where the argument left a choice. */
+struct snag_event_local {
+	struct snag_event_head head;
+	struct snag_addr local;
+	uint8_t rest[88];
+};
+
 enum snag_text_what {
 	SNAG_TEXT_PATH = 1,	/* a unix socket path: the call's address */
 	SNAG_TEXT_EXE,		/* an executable's path */
@@ -108,12 +116,14 @@ union snag_event {
 	struct snag_event_process process;
 	struct snag_event_why why;
 	struct snag_event_text text;
+	struct snag_event_local local;
 };
 
 _Static_assert(sizeof(struct snag_event_call) == SNAG_EVENT_SIZE, "event size");
 _Static_assert(sizeof(struct snag_event_process) == SNAG_EVENT_SIZE, "event size");
 _Static_assert(sizeof(struct snag_event_why) == SNAG_EVENT_SIZE, "event size");
 _Static_assert(sizeof(struct snag_event_text) == SNAG_EVENT_SIZE, "event size");
+_Static_assert(sizeof(struct snag_event_local) == SNAG_EVENT_SIZE, "event size");
 _Static_assert(sizeof(union snag_event) == SNAG_EVENT_SIZE, "event size");
 
 #endif

@@ -152,6 +152,8 @@ static void fill_extras(struct event_reader *e, const union snag_event *ev, unsi
 			why = &ev[i].why;
 		else if (ev[i].head.kind == SNAG_EXTRA_TEXT && ev[i].text.what == SNAG_TEXT_PATH)
 			*(is_accept(ev->call.call) ? &r->peer : &r->addr) = path_text(&ev[i].text, e->space.path);
+		else if (ev[i].head.kind == SNAG_EXTRA_LOCAL)
+			r->local = address_text(&ev[i].local.local, e->space.local);
 	}
 	if (why)	/* last: its words need the address */
 		fill_why(e, why, r);

@@ -104,6 +104,11 @@ static void call_lines(const struct writer *w, const struct record *r)
 		buf_char(b, ' ');
 		coloured(w, RED, r->err);
 	}
+	if (r->local.p && !r->err.p) {	/* the port that the kernel chose */
+		buf_str(b, " (");
+		buf_plain(b, r->local);
+		buf_char(b, ')');
+	}
 	if (r->dur != RECORD_NONE && r->dur >= 10000000) {	/* worth a look from 10 ms on */
 		buf_str(b, " <");
 		buf_seconds(b, r->dur, 3);

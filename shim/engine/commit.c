@@ -254,6 +254,19 @@ static bool has_path(const struct snag_call *c)
 	return c->addr.family == AF_UNIX && c->path_len && c->path_len <= SNAG_PATH_MAX;
 }
 
+/* The kernel chose the port. */
+static bool has_local(const struct snag_call *c, const struct snag_outcome *o)
+{
+	return o->seen == SNAG_SEEN && !o->err && o->local.port && o->local.port != c->addr.port;
+}
+
+static void build_local(const struct snag_outcome *o, struct snag_event_local *l)
+{
+	memset(l, 0, sizeof(*l));
+	l->head.kind = SNAG_EXTRA_LOCAL;
+	l->local = o->local;
+}
+
 /* What was really asked of the kernel, where a rule changed the argument. */
 static void learn(struct engine *e, const struct snag_call *c, const struct snag_plan *p, const struct snag_outcome *o)
 {
@@ -300,6 +313,8 @@ unsigned engine_commit(struct engine *e, const struct snag_call *c, const struct
 		build_why(e, &reason, &ev[n++].why);
 	if (has_path(c))
 		build_path(c, &ev[n++].text);
+	if (has_local(c, o))
+		build_local(o, &ev[n++].local);
 	learn(e, c, p, o);
 	ev[0].call.state = state_after(e, c, o, &ev[0].call);
 	ev[0].head.extra = (uint8_t)(n - 1);
