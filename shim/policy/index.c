@@ -28,7 +28,7 @@ static unsigned rule_facts(const struct rules *r, const struct rule *rule, unsig
 	unsigned facts = 0;
 
 	for (uint32_t i = 0; i < rule->n_matches; i++)
-		facts |= key_facts[rules_match(r, rule->first_match + i)->key];
+		facts |= key_facts[rules_key_at(rules_match(r, rule->first_match + i)->key, call)];
 	if (knows_local(call))
 		facts &= ~(unsigned)SNAG_FACT_LOCAL;
 	/* EINTR on accept fits a blocking socket only: on another one no correct program would call again by itself */
@@ -57,10 +57,10 @@ static bool asks_time_wait(const struct rules *r)
 	return false;
 }
 
-static const struct rule_match *match_with(const struct rules *r, const struct rule *rule, unsigned key)
+static const struct rule_match *match_with(const struct rules *r, const struct rule *rule, unsigned call, unsigned key)
 {
 	for (uint32_t i = 0; i < rule->n_matches; i++)
-		if (rules_match(r, rule->first_match + i)->key == key)
+		if (rules_key_at(rules_match(r, rule->first_match + i)->key, call) == key)
 			return rules_match(r, rule->first_match + i);
 	return NULL;
 }
@@ -70,7 +70,7 @@ static bool collect(const struct rules *r, unsigned call, unsigned key, struct r
 {
 	for (uint32_t i = 0; i < r->call[call].n; i++) {
 		const struct rule *rule = rules_rule(r, rules_by_call(r, call, i));
-		const struct rule_match *match = rule ? match_with(r, rule, key) : NULL;
+		const struct rule_match *match = rule ? match_with(r, rule, call, key) : NULL;
 		if (!match)
 			return false;
 		for (uint32_t j = 0; set && j < match->n_values; j++) {

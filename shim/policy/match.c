@@ -150,8 +150,10 @@ static bool match_value(const struct rules *r, unsigned key, const struct rule_v
 static bool match_any(const struct rules *r, const struct rule_match *match, const struct snag_call *c,
 		      const struct match_view *v)
 {
+	unsigned key = rules_key_at(match->key, c->call);
+
 	for (uint32_t i = 0; i < match->n_values; i++)
-		if (match_value(r, match->key, rules_value(r, match->first_value + i), c, v))
+		if (match_value(r, key, rules_value(r, match->first_value + i), c, v))
 			return true;
 	return false;
 }

@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #define RULES_MAGIC 0x736c7572u		/* "ruls" */
-#define RULES_VERSION 1
+#define RULES_VERSION 2
 
 /* A table inside the image: `offset` bytes from its start, `n` entries. */
 struct rules_table {
@@ -49,6 +49,7 @@ struct rules_ports {
 
 enum rule_key {		/* the match keys; `endpoint` and `side` are resolved by the compiler */
 	RULE_KEY_LOCAL_ADDR, RULE_KEY_PEER_ADDR, RULE_KEY_LOCAL_PORT, RULE_KEY_PEER_PORT,
+	RULE_KEY_OWN_ADDR, RULE_KEY_OWN_PORT,	/* of the side that the call acts on: see rules_key_at */
 	RULE_KEY_PROTO, RULE_KEY_FAMILY, RULE_KEY_PATH, RULE_KEY_EXE, RULE_KEY_COMM, RULE_KEY_PID, RULE_KEY_USER,
 	RULE_KEY_ROLE, RULE_KEY_STATE, RULE_KEY_QUEUE, RULE_KEY_TIME_WAIT, RULE_KEY_BLOCKING, RULE_KEY_CALLER,
 	RULE_KEYS
@@ -115,6 +116,16 @@ const char *rules_check(const void *image, size_t size);
 #define RULES_PORTS_MAX 16
 #define RULES_INDEX_ROOM (RULES_PORTS_MAX * sizeof(struct rules_ports) + 8)
 uint32_t rules_index(struct rules *image, size_t room);
+
+/* What a key speaks of on this call: without a side, connect is about the peer, everything else about the local one. */
+static inline unsigned rules_key_at(unsigned key, unsigned call)
+{
+	if (key == RULE_KEY_OWN_ADDR)
+		return call == SNAG_CALL_connect ? RULE_KEY_PEER_ADDR : RULE_KEY_LOCAL_ADDR;
+	if (key == RULE_KEY_OWN_PORT)
+		return call == SNAG_CALL_connect ? RULE_KEY_PEER_PORT : RULE_KEY_LOCAL_PORT;
+	return key;
+}
 
 /* Reads of a checked image. */
 static inline const struct rule *rules_rule(const struct rules *r, uint32_t i)

@@ -97,6 +97,12 @@ static void test_numbers(void **state)
 		{SNAG_CALL_connect, RULE_KEY_LOCAL_PORT, 80, 80, true},
 		{SNAG_CALL_accept, RULE_KEY_LOCAL_PORT, 80, 80, true},
 		{SNAG_CALL_accept, RULE_KEY_LOCAL_PORT, 81, 65535, false},
+		{SNAG_CALL_connect, RULE_KEY_OWN_PORT, 8080, 8080, true},	/* the peer's */
+		{SNAG_CALL_connect, RULE_KEY_OWN_PORT, 80, 80, false},
+		{SNAG_CALL_bind, RULE_KEY_OWN_PORT, 8080, 8080, true},
+		{SNAG_CALL_accept, RULE_KEY_OWN_PORT, 80, 80, true},
+		{SNAG_CALL_close, RULE_KEY_OWN_PORT, 80, 80, true},
+		{SNAG_CALL_close, RULE_KEY_OWN_PORT, 5555, 5555, false},
 		{SNAG_CALL_bind, RULE_KEY_PROTO, SNAG_PROTO_TCP, SNAG_PROTO_TCP, true},
 		{SNAG_CALL_bind, RULE_KEY_PROTO, SNAG_PROTO_UDP, SNAG_PROTO_UDP, false},
 		{SNAG_CALL_bind, RULE_KEY_FAMILY, AF_INET, AF_INET, true},
@@ -196,6 +202,22 @@ static void test_addresses(void **state)
 			fail_msg("row %zu", i);
 	}
 	static const struct {
+		unsigned call;
+		const char *net;
+		bool match;
+	} own[] = {
+		{SNAG_CALL_connect, "10.0.0.0/8", true}, {SNAG_CALL_connect, "127.0.0.0/8", false},
+		{SNAG_CALL_bind, "10.0.0.0/8", true},	 {SNAG_CALL_close, "127.0.0.0/8", true},
+		{SNAG_CALL_close, "192.168.0.0/16", false},
+	};
+	for (size_t i = 0; i < COUNT(own); i++) {
+		struct snag_call c = a_call(own[i].call);
+		struct image_builder *b = a_rule(own[i].call);
+		image_net(b, RULE_KEY_OWN_ADDR, own[i].net);
+		if (matches(b, &c, &v) != own[i].match)
+			fail_msg("own, row %zu", i);
+	}
+	static const struct {
 		const char *addr;
 		bool match;
 	} any[] = {{"0.0.0.0", true}, {"::", true}, {"127.0.0.1", false}};
@@ -290,6 +312,28 @@ static void test_port_sets(void **state)
 	free(r);
 }
 
+/* A port without a side: each call's set is of the port that the call acts on. */
+static void test_own_port_sets(void **state)
+{
+	struct image_builder *b = image_begin(SNAG_MODE_INJECT, 1);
+	struct rules *r;
+
+	(void)state;
+	for (int i = 0; i < 10; i++) {
+		image_rule(b, "r", (unsigned[]){SNAG_CALL_bind, SNAG_CALL_connect, 0});
+		image_range(b, RULE_KEY_OWN_PORT, 80 + i, 80 + i);
+		*image_step(b) = (struct rule_step){.delay_ns = 1};
+	}
+	r = image_end(b);
+	assert_null(rules_check(r, r->size));
+	assert_int_equal(r->ports.n, 2);
+	assert_true(rules_speak_of(r, SNAG_CALL_bind, 85, 1));
+	assert_false(rules_speak_of(r, SNAG_CALL_bind, 1, 85));
+	assert_true(rules_speak_of(r, SNAG_CALL_connect, 1, 85));
+	assert_false(rules_speak_of(r, SNAG_CALL_connect, 85, 1));
+	free(r);
+}
+
 static void test_facts(void **state)
 {
 	struct image_builder *b = image_begin(SNAG_MODE_INJECT, 1);
@@ -306,11 +350,16 @@ static void test_facts(void **state)
 	image_rule(b, "r", (unsigned[]){SNAG_CALL_bind, 0});
 	image_range(b, RULE_KEY_TIME_WAIT, 1, 5);
 	*image_step(b) = (struct rule_step){.delay_ns = 1};
+	image_rule(b, "r", (unsigned[]){SNAG_CALL_connect, SNAG_CALL_dup, SNAG_CALL_listen, 0});
+	image_range(b, RULE_KEY_OWN_PORT, 1, 5);
+	*image_step(b) = (struct rule_step){.delay_ns = 1};
 	r = image_end(b);
 	assert_int_equal(r->call[SNAG_CALL_accept].facts, SNAG_FACT_QUEUE | SNAG_FACT_BLOCKING);
 	assert_int_equal(r->call[SNAG_CALL_shutdown].facts, SNAG_FACT_LOCAL);
 	assert_int_equal(r->call[SNAG_CALL_close].facts, SNAG_FACT_TCP_STATE);
-	assert_int_equal(r->call[SNAG_CALL_connect].facts, 0);
+	assert_int_equal(r->call[SNAG_CALL_connect].facts, 0);	/* the peer is its argument */
+	assert_int_equal(r->call[SNAG_CALL_dup].facts, SNAG_FACT_LOCAL);
+	assert_int_equal(r->call[SNAG_CALL_listen].facts, 0);
 	free(r);
 }
 
@@ -320,6 +369,7 @@ int main(void)
 		cmocka_unit_test(test_pattern),	  cmocka_unit_test(test_numbers), cmocka_unit_test(test_missing_facts),
 		cmocka_unit_test(test_texts),	  cmocka_unit_test(test_addresses), cmocka_unit_test(test_paths),
 		cmocka_unit_test(test_and_or),	  cmocka_unit_test(test_port_sets), cmocka_unit_test(test_facts),
+		cmocka_unit_test(test_own_port_sets),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
