@@ -26,10 +26,15 @@ struct maker {
 
 /* ---- how much there is ---- */
 
+static bool is_addr(unsigned key)
+{
+	return key == RULE_KEY_LOCAL_ADDR || key == RULE_KEY_PEER_ADDR || key == RULE_KEY_OWN_ADDR;
+}
+
 /* `any` is the wildcard of either family, so two values. */
 static unsigned value_entries(const struct value *v, unsigned key)
 {
-	return (key == RULE_KEY_LOCAL_ADDR || key == RULE_KEY_PEER_ADDR) && v->any ? 2 : 1;
+	return is_addr(key) && v->any ? 2 : 1;
 }
 
 static bool is_text(unsigned key)
@@ -107,8 +112,7 @@ static void put_address(struct maker *m, const struct value *v)
 
 static bool is_range(unsigned key)
 {
-	return key == RULE_KEY_LOCAL_PORT || key == RULE_KEY_PEER_PORT || key == RULE_KEY_QUEUE ||
-	       key == RULE_KEY_TIME_WAIT;
+	return policy_is_port(key) || key == RULE_KEY_QUEUE || key == RULE_KEY_TIME_WAIT;
 }
 
 static void put_match(struct maker *m, const struct predicate *p)
@@ -117,7 +121,7 @@ static void put_match(struct maker *m, const struct predicate *p)
 
 	for (unsigned i = 0; i < p->n; i++) {
 		const struct value *v = &p->values[i];
-		if (p->key == RULE_KEY_LOCAL_ADDR || p->key == RULE_KEY_PEER_ADDR)
+		if (is_addr(p->key))
 			put_address(m, v);
 		else if (is_text(p->key))
 			m->value[m->values++] = (struct rule_value){.string = put_string(m, v->text)};

@@ -20,7 +20,7 @@ enum key_do {
 extern const struct table table_policy, table_endpoint, table_kernel, table_occupy, table_rule, table_match, table_when,
 	table_pulse, table_step, table_do, table_expect, table_rate;
 
-enum language_side { SIDE_LOCAL, SIDE_PEER };
+enum language_side { SIDE_LOCAL, SIDE_PEER, SIDE_OWN };	/* OWN, said by no word: of the call */
 
 /* The enum snag_action whose key or parameter stands at that place of table_do. */
 unsigned language_action(unsigned key);

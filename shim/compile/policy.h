@@ -50,10 +50,16 @@ void fit_rule(struct diags *d, struct policy_rule *r);
 void predicate_resolve(struct policy *p, struct policy_rule *r);
 /* warn.c: rules that can never match or fire, and what is not as it seems. */
 void warn_policy(struct policy *p);
+/* shadow.c: says so where a rule above the i-th decides each of its calls. */
+void warn_shadow(struct policy *p, unsigned i);
 
 static inline bool policy_covers(const struct policy_rule *r, unsigned call)
 {
 	return r->calls[call / 64] >> (call % 64) & 1;
+}
+static inline bool policy_is_port(unsigned key)
+{
+	return key == RULE_KEY_LOCAL_PORT || key == RULE_KEY_PEER_PORT || key == RULE_KEY_OWN_PORT;
 }
 static inline const struct predicate *policy_match(const struct policy_rule *r, unsigned key)
 {

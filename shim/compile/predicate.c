@@ -23,35 +23,32 @@ static void add(struct policy_rule *r, unsigned key, const struct slot *s)
 		r->match[r->n_match++] = (struct predicate){key, s->n, s->values, s->node};
 }
 
-/* The side that addr and port speak of where none is said: connect's is the peer's, all others' the local one. -1: the
+/* The side that addr and port speak of where none is said: connect's is the peer's, all others' the local one. OWN: the
  * rule covers both kinds of calls. */
-static int default_side(const struct policy_rule *r)
+static unsigned default_side(const struct policy_rule *r)
 {
 	bool connects = policy_covers(r, SNAG_CALL_connect), others = false;
 
 	for (unsigned c = 1; c < SNAG_CALLS; c++)
 		others |= c != SNAG_CALL_connect && policy_covers(r, c);
-	return connects && others ? -1 : connects ? SIDE_PEER : SIDE_LOCAL;
+	return connects && others ? SIDE_OWN : connects ? SIDE_PEER : SIDE_LOCAL;
 }
 
-/* addr and port of `match` or an endpoint; `side` is what it says itself, -1: nothing. */
-static void add_address(struct policy *p, struct policy_rule *r, int side, const struct slot *addr,
-			const struct slot *port)
+/* addr and port of `match` or an endpoint. */
+static void add_address(struct policy_rule *r, unsigned side, const struct slot *addr, const struct slot *port)
 {
-	const struct node *at = addr->n ? addr->node : port->node;
+	static const struct {
+		unsigned addr, port;
+	} keys[] = {
+		[SIDE_LOCAL] = {RULE_KEY_LOCAL_ADDR, RULE_KEY_LOCAL_PORT},
+		[SIDE_PEER] = {RULE_KEY_PEER_ADDR, RULE_KEY_PEER_PORT},
+		[SIDE_OWN] = {RULE_KEY_OWN_ADDR, RULE_KEY_OWN_PORT},
+	};
 
-	if (!addr->n && !port->n)
-		return;
-	if (side < 0)
+	if (side == SIDE_OWN)
 		side = default_side(r);
-	if (side < 0) {
-		diag_error(p->diags, at,
-			   "of which side? connect would mean the peer's, the other calls their own; say "
-			   "side: local or side: peer, or write two rules");
-		return;
-	}
-	add(r, side == SIDE_PEER ? RULE_KEY_PEER_ADDR : RULE_KEY_LOCAL_ADDR, addr);
-	add(r, side == SIDE_PEER ? RULE_KEY_PEER_PORT : RULE_KEY_LOCAL_PORT, port);
+	add(r, keys[side].addr, addr);
+	add(r, keys[side].port, port);
 }
 
 /* ---- endpoints ---- */
@@ -104,7 +101,8 @@ static bool join_endpoint(struct arena *a, struct object *sum, const struct obje
 	return true;
 }
 
-static void add_endpoint(struct policy *p, struct policy_rule *r, const struct slot *names, int match_side)
+static void add_endpoint(struct policy *p, struct policy_rule *r, const struct slot *names,
+			 unsigned match_side)
 {
 	struct arena *a = p->diags->arena;
 	struct object sum = {.table = &table_endpoint, .slots = arena_alloc(a, KEYS_endpoint * sizeof(struct slot))};
@@ -127,7 +125,7 @@ static void add_endpoint(struct policy *p, struct policy_rule *r, const struct s
 	for (unsigned key = 0; key < KEYS_endpoint; key++)
 		if (sum.slots[key].n)
 			sum.slots[key].node = names->node;
-	add_address(p, r, (int)object_num(&sum, KEY_endpoint_side, match_side), &sum.slots[KEY_endpoint_addr],
+	add_address(r, (unsigned)object_num(&sum, KEY_endpoint_side, match_side), &sum.slots[KEY_endpoint_addr],
 		    &sum.slots[KEY_endpoint_port]);
 	add(r, RULE_KEY_PROTO, &sum.slots[KEY_endpoint_proto]);
 	add(r, RULE_KEY_PATH, &sum.slots[KEY_endpoint_path]);
@@ -139,10 +137,10 @@ void predicate_resolve(struct policy *p, struct policy_rule *r)
 
 	if (!match)
 		return;
-	int side = (int)object_num(match, KEY_match_side, -1);
+	unsigned side = (unsigned)object_num(match, KEY_match_side, SIDE_OWN);
 	if (object_has(match, KEY_match_endpoint))
 		add_endpoint(p, r, &match->slots[KEY_match_endpoint], side);
-	add_address(p, r, side, &match->slots[KEY_match_addr], &match->slots[KEY_match_port]);
+	add_address(r, side, &match->slots[KEY_match_addr], &match->slots[KEY_match_port]);
 	for (unsigned i = 0; i < ARRAY_LEN(plain_keys); i++)
 		add(r, plain_keys[i].key, &match->slots[plain_keys[i].match]);
 }

@@ -26,10 +26,12 @@ static unsigned kinds_of_value(unsigned key, const struct value *v)
 	case RULE_KEY_PATH:
 		return UNIX;
 	case RULE_KEY_LOCAL_ADDR:
-	case RULE_KEY_PEER_ADDR: /* an IPv4 address may be a mapped one of an IPv6 socket */
+	case RULE_KEY_PEER_ADDR:
+	case RULE_KEY_OWN_ADDR: /* an IPv4 address may be a mapped one of an IPv6 socket */
 		return !v->any && v->net.family == AF_INET6 ? TCP6 | UDP6 : INET;
 	case RULE_KEY_LOCAL_PORT:
 	case RULE_KEY_PEER_PORT:
+	case RULE_KEY_OWN_PORT:
 		return INET;
 	case RULE_KEY_QUEUE:
 		return TCP4 | TCP6 | UNIX;
@@ -92,7 +94,7 @@ static const struct {
 /* Is there a socket at all for keys to look at? Calls on processes have none. */
 static bool key_needs_socket(unsigned key)
 {
-	return key <= RULE_KEY_PEER_PORT || key == RULE_KEY_PATH || key == RULE_KEY_ROLE || key == RULE_KEY_STATE ||
+	return key <= RULE_KEY_OWN_PORT || key == RULE_KEY_PATH || key == RULE_KEY_ROLE || key == RULE_KEY_STATE ||
 	       key == RULE_KEY_QUEUE || key == RULE_KEY_TIME_WAIT || key == RULE_KEY_BLOCKING;
 }
 
@@ -100,22 +102,22 @@ static bool key_needs_socket(unsigned key)
 static const char *impossible_for(const struct predicate *m, unsigned call)
 {
 	const struct call_row *row = call_row(call);
-	unsigned roles = 0, states = 0;
+	unsigned key = rules_key_at(m->key, call), roles = 0, states = 0;
 
 	if ((row->traits & SNAG_TRAIT_PROC) &&
-	    (key_needs_socket(m->key) || m->key == RULE_KEY_PROTO || m->key == RULE_KEY_FAMILY))
+	    (key_needs_socket(key) || key == RULE_KEY_PROTO || key == RULE_KEY_FAMILY))
 		return "is made on no socket";
 	for (size_t i = 0; i < ARRAY_LEN(possible); i++) {
 		if (strcmp(possible[i].group, row->group) != 0)
 			continue;
-		if (possible[i].no_socket && key_needs_socket(m->key))
+		if (possible[i].no_socket && key_needs_socket(key))
 			return "is made on no socket";
-		if (possible[i].no_peer && (m->key == RULE_KEY_PEER_ADDR || m->key == RULE_KEY_PEER_PORT))
+		if (possible[i].no_peer && (key == RULE_KEY_PEER_ADDR || key == RULE_KEY_PEER_PORT))
 			return "knows of no peer beforehand";
 		roles = possible[i].roles;
 		states = possible[i].states;
 	}
-	unsigned asked = m->key == RULE_KEY_ROLE ? roles : m->key == RULE_KEY_STATE ? states : 0;
+	unsigned asked = key == RULE_KEY_ROLE ? roles : key == RULE_KEY_STATE ? states : 0;
 	for (unsigned i = 0; i < m->n && asked; i++)
 		if (asked & BIT(m->values[i].lo))
 			return NULL;
@@ -147,7 +149,7 @@ static bool warn_ranges(struct diags *d, const struct policy_rule *r)
 {
 	for (unsigned i = 0; i < r->n_match; i++) {
 		const struct predicate *m = &r->match[i];
-		if (m->key != RULE_KEY_LOCAL_PORT && m->key != RULE_KEY_PEER_PORT)
+		if (!policy_is_port(m->key))
 			continue;
 		bool empty = true, shared = false;
 		const struct predicate *other = policy_match(r, m->key);
@@ -290,77 +292,6 @@ static void warn_eintr(struct diags *d, const struct policy_rule *r)
 		if (object_num(r->steps[i].what, KEY_do_errno, 0) == EINTR)
 			diag_warn(d, object_at(r->steps[i].what, KEY_do_errno),
 				  "never fires: EINTR fits an accept that blocks");
-}
-
-/* ---- rules in the shadow of others ---- */
-
-/* Sockets that a rule's errno on connect fits at run time: no UDP connect is refused. */
-static unsigned fit_kinds(const struct policy_rule *r)
-{
-	const struct object *what = r->steps[0].what;
-	int64_t err = object_has(what, KEY_do_deny) ? ECONNREFUSED : object_num(what, KEY_do_errno, 0);
-
-	if (!policy_covers(r, SNAG_CALL_connect))
-		return err == EINTR ? 0 : ALL;
-	return err == ECONNREFUSED ? TCP4 | TCP6 | UNIX : err == ETIMEDOUT ? TCP4 | TCP6 : ALL;
-}
-
-/* Decides every call that it matches: one terminal action, no condition, no end. */
-static bool is_absolute(const struct policy_rule *r)
-{
-	if (object_has(r->object, KEY_rule_when) || object_has(r->object, KEY_rule_steps) || r->n_steps != 1)
-		return false;
-	for (unsigned key = 0; key < KEYS_do; key++)
-		if (object_has(r->steps[0].what, key) && !(table_do.fields[key].flags & FIELD_PARAM) &&
-		    language_terminal(language_action(key)))
-			return true;
-	return false;
-}
-
-/* Every call that meets `narrow` meets `wide`. */
-static bool predicate_within(const struct predicate *narrow, const struct predicate *wide)
-{
-	for (unsigned i = 0; i < narrow->n; i++) {
-		const struct value *v = &narrow->values[i];
-		bool found = false;
-		for (unsigned j = 0; j < wide->n && !found; j++)
-			found = strcmp(v->text, wide->values[j].text) == 0 ||
-				((wide->key == RULE_KEY_LOCAL_PORT || wide->key == RULE_KEY_PEER_PORT) &&
-				 wide->values[j].lo <= v->lo && v->hi <= wide->values[j].hi);
-		if (!found)
-			return false;
-	}
-	return true;
-}
-
-static bool in_shadow(const struct policy_rule *r, const struct policy_rule *above)
-{
-	for (unsigned w = 0; w < SNAG_CALL_WORDS; w++)
-		if (r->calls[w] & ~above->calls[w])
-			return false;
-	for (unsigned i = 0; i < above->n_match; i++) {
-		bool implied = false;
-		for (unsigned j = 0; j < r->n_match && !implied; j++)
-			implied = r->match[j].key == above->match[i].key &&
-				  predicate_within(&r->match[j], &above->match[i]);
-		if (!implied)
-			return false;
-	}
-	return !(fit_kinds(r) & ~fit_kinds(above));
-}
-
-static void warn_shadow(struct policy *p, unsigned i)
-{
-	struct policy_rule *r = &p->rules[i];
-
-	for (unsigned j = 0; j < i; j++) {
-		const struct policy_rule *above = &p->rules[j];
-		if (!is_absolute(above) || !in_shadow(r, above))
-			continue;
-		diag_warn(p->diags, r->object->node, "never fires: rule %s above it decides each of its calls",
-			  diag_quote(p->diags->arena, above->name));
-		return;
-	}
 }
 
 /* ---- the whole ---- */

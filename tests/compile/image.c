@@ -161,6 +161,11 @@ static void test_sides(void **state)
 		{"connect side=local port=80: deny", RULE_KEY_LOCAL_PORT},
 		{"close side=peer port=80: EIO", RULE_KEY_PEER_PORT},
 		{"bind,connect side=local port=80: deny", RULE_KEY_LOCAL_PORT},
+		{"bind,connect side=peer port=80: log=x", RULE_KEY_PEER_PORT},
+		{"bind,connect port=80: deny", RULE_KEY_OWN_PORT},
+		{"* port=80: deny", RULE_KEY_OWN_PORT},
+		{"* port=80: EADDRINUSE", RULE_KEY_OWN_PORT},
+		{"bind,accept,close port=80: log=x", RULE_KEY_LOCAL_PORT},
 	};
 
 	(void)state;
@@ -196,6 +201,22 @@ static void test_endpoints(void **state)
 	assert_int_equal(port[1].lo, 514);
 	assert_int_equal(port[2].hi, 6514);
 	assert_int_equal(only_value(r, 2, RULE_KEY_PROTO, 1)->lo, SNAG_PROTO_TCP);
+	compile_free(&given);
+}
+
+/* An endpoint without a side, in a rule without a call: the side is each call's own. */
+static void test_own_endpoint(void **state)
+{
+	struct compiled given;
+	const struct rules *r = image_of(&given, V1 "endpoints:\n"
+						    "  web: {addr: [any, 10.0.0.0/8], port: 80}\n"
+						    "rules:\n"
+						    "  - {match: {endpoint: web}, do: {errno: EPERM}}\n");
+
+	(void)state;
+	assert_int_equal(rules_rule(r, 0)->n_matches, 2);
+	assert_int_equal(only_value(r, 0, RULE_KEY_OWN_ADDR, 3)->any_only, 1);
+	assert_int_equal(only_value(r, 1, RULE_KEY_OWN_PORT, 1)->hi, 80);
 	compile_free(&given);
 }
 
@@ -380,6 +401,7 @@ int main(void)
 		cmocka_unit_test(test_calls), cmocka_unit_test(test_sides), cmocka_unit_test(test_endpoints),
 		cmocka_unit_test(test_keys),  cmocka_unit_test(test_any),   cmocka_unit_test(test_when),
 		cmocka_unit_test(test_never), cmocka_unit_test(test_steps), cmocka_unit_test(test_names),
+		cmocka_unit_test(test_own_endpoint),
 	};
 
 	return cmocka_run_group_tests(tests, given_setup, given_teardown);

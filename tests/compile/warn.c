@@ -64,6 +64,22 @@ static const struct given_row match[] = {
 	{V1 "endpoints:\n"
 	    "  web: {port: 80}\n"
 	    "rules:\n"
+	    "  - {call: [bind, connect], match: {endpoint: web, port: 81}, do: {deny: true}}\n",
+	 "p.yaml:5:58: warning: rules[0].match.port: can never match: contradicts endpoint\n"},
+	{V1 "endpoints:\n"
+	    "  web: {side: local, port: 80}\n"
+	    "rules:\n"
+	    "  - {call: [bind, connect], match: {endpoint: web, port: 81}, do: {deny: true}}\n",
+	 ""},
+	{V1 "rules:\n"
+	    "  - {call: [bind, connect], match: {proto: unix, port: 81}, do: {deny: true}}\n",
+	 "p.yaml:3:44: warning: rules[0].match.proto: can never match: contradicts port\n"},
+	{V1 "rules:\n"
+	    "  - {call: [bind, connect], match: {side: peer, port: 81}, do: {deny: true}}\n",
+	 ""},
+	{V1 "endpoints:\n"
+	    "  web: {port: 80}\n"
+	    "rules:\n"
 	    "  - {call: bind, match: {endpoint: web, port: 80..81}, do: {deny: true}}\n",
 	 ""},
 };
@@ -191,6 +207,17 @@ static const struct given_row shadow[] = {
 	    "  - {name: a, call: bind, match: {port: 1..9}, do: {deny: true}}\n"
 	    "  - {name: b, call: bind, match: {port: 5..10}, do: {deny: true}}\n",
 	 ""},
+	{V1 "rules:\n"
+	    "  - {name: a, call: [bind, connect], match: {port: 1..9}, do: {errno: EACCES}}\n"
+	    "  - {name: b, call: bind, match: {port: 5}, do: {deny: true}}\n"
+	    "  - {name: c, call: [connect, bind], match: {port: 5}, do: {log: x}}\n"
+	    "  - {name: d, call: bind, match: {side: peer, port: 5}, do: {log: x}}\n"
+	    "  - {name: e, call: [connect, bind], match: {side: local, port: 5}, do: {log: x}}\n",
+	 "p.yaml:4:5: warning: rules[1]: never fires: rule 'a' above it decides each of its "
+	 "calls\n"
+	 "p.yaml:5:5: warning: rules[2]: never fires: rule 'a' above it decides each of its "
+	 "calls\n"
+	 "p.yaml:6:53: warning: rules[3].match.port: can never match: bind knows of no peer beforehand\n"},
 	{V1 "rules:\n"
 	    "  - {name: a, call: bind, match: {port: 1..9}, do: {deny: true}}\n"
 	    "  - {name: b, call: bind, match: {port: [1, 9]}, do: {deny: true}}\n",

@@ -1,0 +1,94 @@
+/* shadow.c - rules that never fire because a rule above them decides each of their calls. */
+#include "language.h"
+#include "policy.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* Protocols (1 << enum snag_proto) that a rule's errno on connect fits at run time: no UDP connect is refused. */
+static unsigned fit_protos(const struct policy_rule *r)
+{
+	const struct object *what = r->steps[0].what;
+	int64_t err = object_has(what, KEY_do_deny) ? ECONNREFUSED : object_num(what, KEY_do_errno, 0);
+
+	if (!policy_covers(r, SNAG_CALL_connect))
+		return err == EINTR ? 0 : ~0u;
+	if (err == ECONNREFUSED)
+		return 1 << SNAG_PROTO_TCP | 1 << SNAG_PROTO_UNIX;
+	return err == ETIMEDOUT ? 1 << SNAG_PROTO_TCP : ~0u;
+}
+
+/* Decides every call that it matches: one terminal action, no condition, no end. */
+static bool is_absolute(const struct policy_rule *r)
+{
+	if (object_has(r->object, KEY_rule_when) || object_has(r->object, KEY_rule_steps) || r->n_steps != 1)
+		return false;
+	for (unsigned key = 0; key < KEYS_do; key++)
+		if (object_has(r->steps[0].what, key) && !(table_do.fields[key].flags & FIELD_PARAM) &&
+		    language_terminal(language_action(key)))
+			return true;
+	return false;
+}
+
+static bool covers_all_of(const struct policy_rule *above, const struct policy_rule *r)
+{
+	for (unsigned w = 0; w < SNAG_CALL_WORDS; w++)
+		if (r->calls[w] & ~above->calls[w])
+			return false;
+	return true;
+}
+
+/* Do two keys speak of the same thing, on every call of r? */
+static bool same_key(const struct policy_rule *r, unsigned a, unsigned b)
+{
+	for (unsigned c = 1; a != b && c < SNAG_CALLS; c++)
+		if (policy_covers(r, c) && rules_key_at(a, c) != rules_key_at(b, c))
+			return false;
+	return true;
+}
+
+/* Every call of r that meets `narrow` meets `wide`. */
+static bool predicate_within(const struct policy_rule *r, const struct predicate *narrow, const struct predicate *wide)
+{
+	if (!same_key(r, narrow->key, wide->key))
+		return false;
+	for (unsigned i = 0; i < narrow->n; i++) {
+		const struct value *v = &narrow->values[i];
+		bool found = false;
+		for (unsigned j = 0; j < wide->n && !found; j++)
+			found = strcmp(v->text, wide->values[j].text) == 0 ||
+				(policy_is_port(wide->key) && wide->values[j].lo <= v->lo &&
+				 v->hi <= wide->values[j].hi);
+		if (!found)
+			return false;
+	}
+	return true;
+}
+
+static bool in_shadow(const struct policy_rule *r, const struct policy_rule *above)
+{
+	if (!covers_all_of(above, r) || fit_protos(r) & ~fit_protos(above))
+		return false;
+	for (unsigned i = 0; i < above->n_match; i++) {
+		bool implied = false;
+		for (unsigned j = 0; j < r->n_match && !implied; j++)
+			implied = predicate_within(r, &r->match[j], &above->match[i]);
+		if (!implied)
+			return false;
+	}
+	return true;
+}
+
+void warn_shadow(struct policy *p, unsigned i)
+{
+	struct policy_rule *r = &p->rules[i];
+
+	for (unsigned j = 0; j < i; j++) {
+		const struct policy_rule *above = &p->rules[j];
+		if (!is_absolute(above) || !in_shadow(r, above))
+			continue;
+		diag_warn(p->diags, r->object->node, "never fires: rule %s above it decides each of its calls",
+			  diag_quote(p->diags->arena, above->name));
+		return;
+	}
+}
