@@ -16,6 +16,7 @@ flags_release := -O2
 flags_debug   := -O0
 flags_san     := -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 flags_cov     := -O0 --coverage
+flags_lint    := -O2 -Werror
 VARIANT_FLAGS := $(flags_$(VARIANT))
 
 CPPFLAGS += -D_GNU_SOURCE -Iinclude -Ishim

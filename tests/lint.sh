@@ -6,7 +6,7 @@ bad=0
 
 for cc in gcc clang; do
   command -v $cc >/dev/null || { echo "lint: no $cc"; bad=1; continue; }
-  make -s VARIANT=lint-$cc CC=$cc CFLAGS='-O2 -Werror' all programs || bad=1
+  make -s VARIANT=lint B=build/lint-$cc CC=$cc all programs >/dev/null || bad=1
 done
 
 mapfile -t scripts < <(git ls-files -co --exclude-standard | while read -r f; do
