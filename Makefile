@@ -16,6 +16,7 @@ flags_release := -O2
 flags_debug   := -O0
 flags_san     := -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 flags_cov     := -O0 --coverage
+flags_fuzz    := -O1 -fsanitize=fuzzer-no-link,address,undefined
 flags_lint    := -O2 -Werror
 VARIANT_FLAGS := $(flags_$(VARIANT))
 
@@ -140,34 +141,35 @@ $(B)/bench/%: tests/bench/%.c
 	@mkdir -p $(@D)
 	$(call say,LD,$@) $(CC) -D_GNU_SOURCE -std=gnu11 -O2 -Wall -Wextra -o $@ $<
 
-# Fuzzing: one harness for each parser, with the layers built by clang for libFuzzer. `make fuzz SECONDS=60`.
+# Fuzzing: one harness for each parser. `make fuzz SECONDS=60`.
 SECONDS ?= 20
 FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
-fuzz: $(addprefix build/fuzz/,$(FUZZERS)) ## fuzz each parser for SECONDS
+fuzz: ## fuzz each parser for SECONDS
+	@$(MAKE) --no-print-directory VARIANT=fuzz CC=$(CLANG) $(FUZZERS:%=build/fuzz/%)
 	@for f in $(FUZZERS); do echo "fuzz $$f"; mkdir -p build/fuzz/corpus-$$f; \
-	  build/fuzz/$$f -max_total_time=$(SECONDS) -verbosity=0 -print_final_stats=0 build/fuzz/corpus-$$f $$(ls -d tests/fuzz/corpus/$$f 2>/dev/null) || exit 1; done
+	  build/fuzz/$$f -max_total_time=$(SECONDS) -verbosity=0 -print_final_stats=0 build/fuzz/corpus-$$f \
+	    $$(ls -d tests/fuzz/corpus/$$f 2>/dev/null) || exit 1; done
 
-build/fuzz/%: tests/fuzz/%.c $(call src,$(CORE_LAYERS) compile)
-	@mkdir -p $(@D)
-	$(call say,FUZZ,$@) $(CLANG) $(CPPFLAGS) -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -o $@ $^ $(CLI_LIBS)
+build/fuzz/%: tests/fuzz/%.c $(LIB_OBJS)
+	$(call say,LD,$@) $(CC) $(CPPFLAGS) $(CFLAGS) -fsanitize=fuzzer -o $@ $^ $(CLI_LIBS)
 
 # What `make install` lays down; DESTDIR stages it, PREFIX says where it will live.
 D = $(DESTDIR)$(PREFIX)
+PLACES = bin lib/snag include/snag share/snag/policies share/man/man1 share/bash-completion/completions
 install: ## build and install into PREFIX (and DESTDIR)
 	@.ci/deps build
 	@$(MAKE) --no-print-directory all
-	install -d $(D)/bin $(D)/lib/snag $(D)/include/snag $(D)/share/snag/policies $(D)/share/man/man1 \
-	  $(D)/share/bash-completion/completions
-	install -m 755 $(B)/snag $(D)/bin/snag
-	install -m 755 $(B)/libsnag.so $(D)/lib/snag/libsnag.so
-	install -m 644 include/snag/snag.h $(D)/include/snag/snag.h
-	install -m 644 policies/*.yaml $(D)/share/snag/policies/
-	install -m 644 shim/cli/share/snag.1 $(D)/share/man/man1/snag.1
-	install -m 644 shim/cli/share/completion.bash $(D)/share/bash-completion/completions/snag
+	for place in $(PLACES); do install -d "$(D)/$$place" || exit 1; done
+	install -m 755 $(B)/snag "$(D)/bin/snag"
+	install -m 755 $(B)/libsnag.so "$(D)/lib/snag/libsnag.so"
+	install -m 644 include/snag/snag.h "$(D)/include/snag/snag.h"
+	install -m 644 policies/*.yaml "$(D)/share/snag/policies/"
+	install -m 644 shim/cli/share/snag.1 "$(D)/share/man/man1/snag.1"
+	install -m 644 shim/cli/share/completion.bash "$(D)/share/bash-completion/completions/snag"
 
 uninstall: ## remove what install laid down
-	rm -rf $(D)/bin/snag $(D)/lib/snag $(D)/include/snag $(D)/share/snag $(D)/share/man/man1/snag.1 \
-	  $(D)/share/bash-completion/completions/snag
+	rm -rf "$(D)/bin/snag" "$(D)/lib/snag" "$(D)/include/snag" "$(D)/share/snag" "$(D)/share/man/man1/snag.1" \
+	  "$(D)/share/bash-completion/completions/snag"
 
 clean: ## remove build/
 	rm -rf build
