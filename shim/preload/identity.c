@@ -261,7 +261,8 @@ static void publish_as_parents(int fd, uint64_t cookie)
 void identity_publish_all(bool borrowed)
 {
 	if (borrowed) {
-		each_socket(publish_as_parents);
+		if (fdtab_next(0, FDTAB_MAX) >= 0)
+			each_socket(publish_as_parents);
 		return;
 	}
 	for (int fd = fdtab_next(0, FDTAB_MAX); fd >= 0; fd = fdtab_next(fd + 1, FDTAB_MAX))
