@@ -84,6 +84,12 @@ static inline struct rule_value *image_or(struct image_builder *b)
 	return &b->value[b->values++];
 }
 
+/* The last key stands in this alternative. */
+static inline void image_alternative(struct image_builder *b, unsigned alternative)
+{
+	b->match[b->matches - 1].alternative = (uint16_t)alternative;
+}
+
 static inline void image_range(struct image_builder *b, unsigned key, int64_t lo, int64_t hi)
 {
 	struct rule_value *v = image_match(b, key);

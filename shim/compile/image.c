@@ -67,19 +67,31 @@ static void lay_out(struct rules *h, struct rules_table *t, size_t entry)
 	h->size = t->offset + t->n * (uint32_t)entry;
 }
 
-static void measure(const struct maker *m, struct rules *h)
+/* Lists of endpoints with long lists in each multiply; one rule by itself stays far below 2^32. */
+static bool too_large(const struct rules *h)
+{
+	return (uint64_t)h->match.n * sizeof(struct rule_match) + (uint64_t)h->value.n * sizeof(struct rule_value) +
+		       h->strings.n > IMAGE_BYTES_MAX;
+}
+
+/* False: too large. */
+static bool measure(const struct maker *m, struct rules *h)
 {
 	*h = (struct rules){.magic = RULES_MAGIC, .version = RULES_VERSION, .size = sizeof(*h)};
 	h->rule.n = m->n_rules;
 	h->strings.n = 1; /* offset 0 is "" */
-	for (unsigned i = 0; i < m->n_rules; i++)
+	for (unsigned i = 0; i < m->n_rules; i++) {
 		count_rule(h, &m->policy->rules[i]);
+		if (too_large(h))
+			return false;
+	}
 	lay_out(h, &h->rule, sizeof(struct rule));
 	lay_out(h, &h->match, sizeof(struct rule_match));
 	lay_out(h, &h->value, sizeof(struct rule_value));
 	lay_out(h, &h->step, sizeof(struct rule_step));
 	lay_out(h, &h->by_call, sizeof(uint16_t));
 	lay_out(h, &h->strings, 1);
+	return true;
 }
 
 /* ---- what there is ---- */
@@ -129,7 +141,12 @@ static void put_match(struct maker *m, const struct predicate *p)
 			m->value[m->values++] =
 				(struct rule_value){.lo = v->lo, .hi = is_range(p->key) ? v->hi : v->lo};
 	}
-	m->match[m->matches++] = (struct rule_match){first, (uint16_t)(m->values - first), (uint16_t)p->key};
+	m->match[m->matches++] = (struct rule_match){
+		.first_value = first,
+		.n_values = (uint16_t)(m->values - first),
+		.key = (uint16_t)p->key,
+		.alternative = (uint16_t)p->alternative,
+	};
 }
 
 /* Of the actions that are built; the others never come this far. */
@@ -243,7 +260,8 @@ struct rules *image_make(const struct policy *p, uint64_t seed, size_t *size)
 	struct maker m = {.policy = p, .n_rules = p->mode == SNAG_MODE_INJECT ? p->n_rules : 0, .bytes = 1};
 	struct rules head;
 
-	measure(&m, &head);
+	if (!measure(&m, &head))
+		return NULL;
 	char *base = calloc(1, head.size + RULES_INDEX_ROOM);
 	if (!base)
 		return NULL;

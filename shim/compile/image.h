@@ -4,8 +4,10 @@
 
 #include "policy.h"
 
-/* A malloc'ed image of *size bytes, as policy/rules.h describes it; NULL: no memory. In modes below inject it has no
- * rules. */
+#define IMAGE_BYTES_MAX (64u << 20)	/* of what rules match */
+
+/* A malloc'ed image of *size bytes, as policy/rules.h describes it; NULL: too large, or no memory. In modes below
+ * inject it has no rules. */
 struct rules *image_make(const struct policy *p, uint64_t seed, size_t *size);
 
 #endif

@@ -13,9 +13,8 @@ struct predicate {
 	unsigned n;
 	const struct value *values;
 	const struct node *node;	/* where it was written */
+	unsigned alternative;		/* as in struct rule_match */
 };
-
-#define PREDICATES_MAX 24
 
 struct policy_step {
 	const struct object *what;	/* table_do */
@@ -29,7 +28,7 @@ struct policy_rule {
 	uint64_t calls[SNAG_CALL_WORDS];
 	struct policy_step *steps;
 	unsigned n_steps;
-	struct predicate match[PREDICATES_MAX];
+	struct predicate *match;	/* those of the alternatives behind all others, as the image wants them */
 	unsigned n_match;
 };
 
@@ -61,6 +60,16 @@ static inline bool policy_is_port(unsigned key)
 {
 	return key == RULE_KEY_LOCAL_PORT || key == RULE_KEY_PEER_PORT || key == RULE_KEY_OWN_PORT;
 }
+/* How many alternatives there are, and does this predicate count where it is the k-th (0: beside all of them)? */
+static inline unsigned policy_alternatives(const struct policy_rule *r)
+{
+	return r->n_match ? r->match[r->n_match - 1].alternative : 0;
+}
+static inline bool policy_counts(const struct predicate *m, unsigned k)
+{
+	return !m->alternative || m->alternative == k;
+}
+/* The first predicate of a key that no endpoint has. */
 static inline const struct predicate *policy_match(const struct policy_rule *r, unsigned key)
 {
 	for (unsigned i = 0; i < r->n_match; i++)

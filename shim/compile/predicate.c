@@ -19,8 +19,8 @@ static const struct {
 
 static void add(struct policy_rule *r, unsigned key, const struct slot *s)
 {
-	if (s->n && r->n_match < PREDICATES_MAX)
-		r->match[r->n_match++] = (struct predicate){key, s->n, s->values, s->node};
+	if (s->n)
+		r->match[r->n_match++] = (struct predicate){key, s->n, s->values, s->node, 0};
 }
 
 /* The side that addr and port speak of where none is said: connect's is the peer's, all others' the local one. OWN: the
@@ -70,65 +70,41 @@ static const char *endpoint_candidate(const void *arg, unsigned i)
 	return i < s->n ? s->objects[i]->name : NULL;
 }
 
-static bool same_values(const struct slot *a, const struct slot *b)
+/* What one endpoint says; false: nothing. It stands in the rule at the name. */
+static bool add_endpoint(struct policy_rule *r, const struct object *e, unsigned side, const struct node *name,
+			 unsigned alternative)
 {
-	if (a->n != b->n)
-		return false;
-	for (unsigned i = 0; i < a->n; i++)
-		if (strcmp(a->values[i].text, b->values[i].text) != 0)
-			return false;
-	return true;
-}
+	unsigned first = r->n_match;
 
-/* Any of several endpoints is one set of predicates only where they differ in one key: `sum` then has all its values.
- * False: they differ in more. */
-static bool join_endpoint(struct arena *a, struct object *sum, const struct object *more, unsigned *differs)
-{
-	for (unsigned key = 0; key < KEYS_endpoint; key++) {
-		struct slot *to = &sum->slots[key];
-		const struct slot *s = &more->slots[key];
-		if (same_values(to, s))
-			continue;
-		if (key == KEY_endpoint_side || !to->n || !s->n || (*differs != KEYS_endpoint && *differs != key))
-			return false;
-		*differs = key;
-		struct value *all = arena_alloc(a, (to->n + s->n) * sizeof(*all));
-		memcpy(all, to->values, to->n * sizeof(*all));
-		memcpy(all + to->n, s->values, s->n * sizeof(*all));
-		to->values = all;
-		to->n += s->n;
+	add_address(r, (unsigned)object_num(e, KEY_endpoint_side, side), &e->slots[KEY_endpoint_addr],
+		    &e->slots[KEY_endpoint_port]);
+	add(r, RULE_KEY_PROTO, &e->slots[KEY_endpoint_proto]);
+	add(r, RULE_KEY_PATH, &e->slots[KEY_endpoint_path]);
+	for (unsigned i = first; i < r->n_match; i++) {
+		r->match[i].node = name;
+		r->match[i].alternative = alternative;
 	}
-	return true;
+	return r->n_match > first;
 }
 
-static void add_endpoint(struct policy *p, struct policy_rule *r, const struct slot *names,
-			 unsigned match_side)
+/* Several are alternatives. Where one of them says nothing every call is met, whatever the others say. */
+static void add_endpoints(struct policy *p, struct policy_rule *r, const struct slot *names, unsigned side)
 {
 	struct arena *a = p->diags->arena;
-	struct object sum = {.table = &table_endpoint, .slots = arena_alloc(a, KEYS_endpoint * sizeof(struct slot))};
-	unsigned differs = KEYS_endpoint;
+	unsigned first = r->n_match;
+	bool all_speak = true;
 
 	for (unsigned i = 0; i < names->n; i++) {
 		const struct value *v = &names->values[i];
 		const struct object *e = find_endpoint(p, v->text);
-		if (!e) {
+		if (e)
+			all_speak &= add_endpoint(r, e, side, v->node, names->n > 1 ? i + 1 : 0);
+		else
 			diag_error(p->diags, v->node, "no endpoint %s%s", diag_quote(a, v->text),
 				   suggest_hint(a, v->text, endpoint_candidate, &p->top->slots[KEY_policy_endpoints]));
-			return;
-		}
-		if (i == 0)
-			memcpy(sum.slots, e->slots, KEYS_endpoint * sizeof(struct slot));
-		else if (!join_endpoint(a, &sum, e, &differs))
-			diag_error(p->diags, v->node,
-				   "endpoints in one list may differ in one key only; write two rules");
 	}
-	for (unsigned key = 0; key < KEYS_endpoint; key++)
-		if (sum.slots[key].n)
-			sum.slots[key].node = names->node;
-	add_address(r, (unsigned)object_num(&sum, KEY_endpoint_side, match_side), &sum.slots[KEY_endpoint_addr],
-		    &sum.slots[KEY_endpoint_port]);
-	add(r, RULE_KEY_PROTO, &sum.slots[KEY_endpoint_proto]);
-	add(r, RULE_KEY_PATH, &sum.slots[KEY_endpoint_path]);
+	if (!all_speak)
+		r->n_match = first;
 }
 
 void predicate_resolve(struct policy *p, struct policy_rule *r)
@@ -137,10 +113,12 @@ void predicate_resolve(struct policy *p, struct policy_rule *r)
 
 	if (!match)
 		return;
+	const struct slot *names = &match->slots[KEY_match_endpoint];
 	unsigned side = (unsigned)object_num(match, KEY_match_side, SIDE_OWN);
-	if (object_has(match, KEY_match_endpoint))
-		add_endpoint(p, r, &match->slots[KEY_match_endpoint], side);
+	size_t most = KEYS_match + names->n * (size_t)KEYS_endpoint;
+	r->match = arena_alloc(p->diags->arena, most * sizeof(*r->match));
 	add_address(r, side, &match->slots[KEY_match_addr], &match->slots[KEY_match_port]);
 	for (unsigned i = 0; i < ARRAY_LEN(plain_keys); i++)
 		add(r, plain_keys[i].key, &match->slots[plain_keys[i].match]);
+	add_endpoints(p, r, names, side);
 }

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <string.h>
 
+#define ALTERNATIVES_SEEN 16	/* rules with more are not compared: each one is, with each */
+
 /* Protocols (1 << enum snag_proto) that a rule's errno on connect fits at run time: no UDP connect is refused. */
 static unsigned fit_protos(const struct policy_rule *r)
 {
@@ -65,15 +67,33 @@ static bool predicate_within(const struct policy_rule *r, const struct predicate
 	return true;
 }
 
+/* Every call that meets r by its k-th alternative meets `above` by its l-th. */
+static bool alternative_within(const struct policy_rule *r, unsigned k, const struct policy_rule *above, unsigned l)
+{
+	for (unsigned i = 0; i < above->n_match; i++) {
+		bool implied = !policy_counts(&above->match[i], l);
+		for (unsigned j = 0; j < r->n_match && !implied; j++)
+			implied = policy_counts(&r->match[j], k) &&
+				  predicate_within(r, &r->match[j], &above->match[i]);
+		if (!implied)
+			return false;
+	}
+	return true;
+}
+
 static bool in_shadow(const struct policy_rule *r, const struct policy_rule *above)
 {
+	unsigned n = policy_alternatives(r), m = policy_alternatives(above);
+
+	if (n > ALTERNATIVES_SEEN || m > ALTERNATIVES_SEEN)
+		return false;
 	if (!covers_all_of(above, r) || fit_protos(r) & ~fit_protos(above))
 		return false;
-	for (unsigned i = 0; i < above->n_match; i++) {
-		bool implied = false;
-		for (unsigned j = 0; j < r->n_match && !implied; j++)
-			implied = predicate_within(r, &r->match[j], &above->match[i]);
-		if (!implied)
+	for (unsigned k = n > 0; k <= n; k++) {
+		bool within = false;
+		for (unsigned l = m > 0; l <= m && !within; l++)
+			within = alternative_within(r, k, above, l);
+		if (!within)
 			return false;
 	}
 	return true;

@@ -42,29 +42,40 @@ static unsigned kinds_of_value(unsigned key, const struct value *v)
 	}
 }
 
+/* The key that a predicate was written under: it may stand in a list there. */
 static const char *key_text(const struct predicate *m)
 {
-	return m->node->key ? m->node->key->text : "match";
+	const struct node *n = m->node;
+
+	while (n && !n->key)
+		n = n->parent;
+	return n ? n->key->text : "match";
 }
 
-static bool warn_kinds(struct diags *d, const struct policy_rule *r)
+static unsigned kinds_of(const struct predicate *m)
+{
+	unsigned kinds = 0;
+
+	for (unsigned i = 0; i < m->n; i++)
+		kinds |= kinds_of_value(m->key, &m->values[i]);
+	return kinds;
+}
+
+static bool warn_kinds(struct diags *d, const struct policy_rule *r, unsigned k)
 {
 	unsigned left = ALL;
 
 	for (unsigned i = 0; i < r->n_match; i++) {
 		const struct predicate *m = &r->match[i];
-		unsigned kinds = 0;
-		for (unsigned j = 0; j < m->n; j++)
-			kinds |= kinds_of_value(m->key, &m->values[j]);
+		if (!policy_counts(m, k))
+			continue;
+		unsigned kinds = kinds_of(m);
 		if (left & kinds) {
 			left &= kinds;
 			continue;
 		}
 		for (unsigned j = 0; j < i; j++) {
-			unsigned other = 0;
-			for (unsigned k = 0; k < r->match[j].n; k++)
-				other |= kinds_of_value(r->match[j].key, &r->match[j].values[k]);
-			if (!(other & kinds)) {
+			if (policy_counts(&r->match[j], k) && !(kinds_of(&r->match[j]) & kinds)) {
 				diag_warn(d, m->node, "can never match: contradicts %s", key_text(&r->match[j]));
 				return true;
 			}
@@ -124,11 +135,11 @@ static const char *impossible_for(const struct predicate *m, unsigned call)
 	return asked ? "is made on no such socket" : NULL;
 }
 
-static bool warn_calls(struct diags *d, const struct policy_rule *r)
+static bool warn_calls(struct diags *d, const struct policy_rule *r, unsigned k)
 {
 	for (unsigned i = 0; i < r->n_match; i++) {
 		const char *name = NULL, *why = NULL;
-		bool any = false;
+		bool any = !policy_counts(&r->match[i], k);
 		for (unsigned c = SNAG_CALLS - 1; c && !any; c--) {
 			if (!policy_covers(r, c))
 				continue;
@@ -144,30 +155,48 @@ static bool warn_calls(struct diags *d, const struct policy_rule *r)
 	return false;
 }
 
+static bool is_empty(const struct predicate *m)
+{
+	for (unsigned i = 0; i < m->n; i++)
+		if (m->values[i].lo <= m->values[i].hi)
+			return false;
+	return true;
+}
+
+static bool share_a_port(const struct predicate *a, const struct predicate *b)
+{
+	for (unsigned i = 0; i < a->n; i++)
+		for (unsigned j = 0; j < b->n; j++)
+			if (a->values[i].lo <= b->values[j].hi && b->values[j].lo <= a->values[i].hi)
+				return true;
+	return false;
+}
+
 /* Ranges that are empty, or that two predicates on one thing do not share. */
-static bool warn_ranges(struct diags *d, const struct policy_rule *r)
+static bool warn_ranges(struct diags *d, const struct policy_rule *r, unsigned k)
 {
 	for (unsigned i = 0; i < r->n_match; i++) {
 		const struct predicate *m = &r->match[i];
-		if (!policy_is_port(m->key))
+		if (!policy_is_port(m->key) || !policy_counts(m, k))
 			continue;
-		bool empty = true, shared = false;
-		const struct predicate *other = policy_match(r, m->key);
-		for (unsigned j = 0; j < m->n; j++) {
-			empty &= m->values[j].lo > m->values[j].hi;
-			for (unsigned k = 0; k < other->n; k++)
-				shared |= m->values[j].lo <= other->values[k].hi &&
-					  other->values[k].lo <= m->values[j].hi;
-		}
-		if (empty)
+		if (is_empty(m)) {
 			diag_warn(d, m->values[0].node, "can never match: the range of ports is empty");
-		else if (other != m && !shared)
+			return true;
+		}
+		for (unsigned j = 0; j < i; j++) {
+			const struct predicate *other = &r->match[j];
+			if (other->key != m->key || !policy_counts(other, k) || share_a_port(m, other))
+				continue;
 			diag_warn(d, m->node, "can never match: contradicts %s", key_text(other));
-		else
-			continue;
-		return true;
+			return true;
+		}
 	}
 	return false;
+}
+
+static bool warn_alternative(struct diags *d, const struct policy_rule *r, unsigned k)
+{
+	return warn_ranges(d, r, k) || warn_kinds(d, r, k) || warn_calls(d, r, k);
 }
 
 static void warn_match(struct diags *d, const struct policy_rule *r)
@@ -181,8 +210,10 @@ static void warn_match(struct diags *d, const struct policy_rule *r)
 	for (unsigned i = 0; exe && i < exe->n; i++)
 		if (strchr(exe->values[i].text, '/'))
 			diag_warn(d, exe->values[i].node, "can never match: exe is a base name, without folders");
-	if (!warn_ranges(d, r) && !warn_kinds(d, r))
-		warn_calls(d, r);
+	if (warn_alternative(d, r, 0))
+		return;
+	for (unsigned k = 1; k <= policy_alternatives(r); k++)
+		warn_alternative(d, r, k);
 }
 
 /* ---- when: rules that never fire ---- */

@@ -57,12 +57,35 @@ static bool asks_time_wait(const struct rules *r)
 	return false;
 }
 
-static const struct rule_match *match_with(const struct rules *r, const struct rule *rule, unsigned call, unsigned key)
+static void add_ports(const struct rules *r, const struct rule_match *match, struct rules_ports *set)
 {
-	for (uint32_t i = 0; i < rule->n_matches; i++)
-		if (rules_key_at(rules_match(r, rule->first_match + i)->key, call) == key)
-			return rules_match(r, rule->first_match + i);
-	return NULL;
+	for (uint32_t i = 0; i < match->n_values; i++) {
+		const struct rule_value *v = rules_value(r, match->first_value + i);
+		for (int64_t port = v->lo < 0 ? 0 : v->lo; port <= v->hi && port < 65536; port++)
+			set->bit[port / 64] |= 1ull << port % 64;
+	}
+}
+
+/* Into `set` the ports that the rule names by this key. False: it can match on others too, since it names none, or not
+ * in each of its alternatives. */
+static bool add_rule(const struct rules *r, const struct rule *rule, unsigned call, unsigned key,
+		     struct rules_ports *set)
+{
+	unsigned named = 0, last = 0;	/* the alternatives up to this one all name a port; how many there are */
+
+	for (uint32_t i = 0; i < rule->n_matches; i++) {
+		const struct rule_match *match = rules_match(r, rule->first_match + i);
+		last = match->alternative;
+		if (rules_key_at(match->key, call) != key)
+			continue;
+		if (set)
+			add_ports(r, match, set);
+		if (!last)
+			return true;
+		if (last == named + 1)
+			named = last;
+	}
+	return named && named == last;
 }
 
 /* Into `set` the ports of all rules of the call; false: one of them names no port by this key. */
@@ -70,14 +93,8 @@ static bool collect(const struct rules *r, unsigned call, unsigned key, struct r
 {
 	for (uint32_t i = 0; i < r->call[call].n; i++) {
 		const struct rule *rule = rules_rule(r, rules_by_call(r, call, i));
-		const struct rule_match *match = rule ? match_with(r, rule, call, key) : NULL;
-		if (!match)
+		if (!rule || !add_rule(r, rule, call, key, set))
 			return false;
-		for (uint32_t j = 0; set && j < match->n_values; j++) {
-			const struct rule_value *v = rules_value(r, match->first_value + j);
-			for (int64_t port = v->lo < 0 ? 0 : v->lo; port <= v->hi && port < 65536; port++)
-				set->bit[port / 64] |= 1ull << port % 64;
-		}
 	}
 	return true;
 }

@@ -1,4 +1,4 @@
-/* match.c - does this call match this rule? All keys must hold; of a key, any value. */
+/* match.c - does this call match this rule? All keys must hold, or of alternatives all of one; of a key, any value. */
 #include "match.h"
 
 #include <base/addr.h>
@@ -160,8 +160,20 @@ static bool match_any(const struct rules *r, const struct rule_match *match, con
 
 bool match_rule(const struct rules *r, const struct rule *rule, const struct snag_call *c, const struct match_view *v)
 {
-	for (uint32_t i = 0; i < rule->n_matches; i++)
-		if (!match_any(r, rules_match(r, rule->first_match + i), c, v))
+	unsigned alternative = 0;
+	bool holds = true;	/* all matches of this alternative so far */
+
+	for (uint32_t i = 0; i < rule->n_matches; i++) {
+		const struct rule_match *match = rules_match(r, rule->first_match + i);
+		if (match->alternative != alternative) {
+			if (alternative && holds)
+				return true;
+			alternative = match->alternative;
+			holds = true;
+		}
+		holds = holds && match_any(r, match, c, v);
+		if (!holds && !alternative)
 			return false;
-	return true;
+	}
+	return holds;
 }

@@ -23,12 +23,26 @@ static bool is_string(const struct rules *r, uint32_t offset)
 	return offset < r->strings.n;	/* the table ends with a NUL, so every string in it does */
 }
 
+static bool alternatives_ok(const struct rules *r, const struct rule *rule)
+{
+	unsigned last = 0;
+
+	for (uint32_t i = 0; i < rule->n_matches; i++) {
+		unsigned alternative = rules_match(r, rule->first_match + i)->alternative;
+		if (alternative != last && alternative != last + 1)
+			return false;
+		last = alternative;
+	}
+	return true;
+}
+
 static bool rule_ok(const struct rules *r, const void *entry)
 {
 	const struct rule *rule = entry;
 
 	return is_string(r, rule->name) && rule->n_steps && in_table(&r->match, rule->first_match, rule->n_matches) &&
-	       in_table(&r->step, rule->first_step, rule->n_steps) && rule->when.per <= RULE_PER_LISTENER;
+	       in_table(&r->step, rule->first_step, rule->n_steps) && rule->when.per <= RULE_PER_LISTENER &&
+	       alternatives_ok(r, rule);
 }
 
 static bool match_ok(const struct rules *r, const void *entry)

@@ -64,10 +64,13 @@ struct rule_value {
 	uint8_t prefix, any_only, spare[2];
 };
 
-struct rule_match {		/* any of the values; all matches of a rule must hold */
+/* Any of the values. A rule matches where all its matches with alternative 0 hold, and, if it has alternatives, all
+ * matches of at least one of them. Those with 0 stand first, then those of 1, 2, ... without a gap. */
+struct rule_match {
 	uint32_t first_value;
 	uint16_t n_values;
 	uint16_t key;		/* enum rule_key */
+	uint16_t alternative, spare;
 };
 
 enum rule_per { RULE_PER_RULE, RULE_PER_PROCESS, RULE_PER_THREAD, RULE_PER_SOCKET, RULE_PER_LISTENER };

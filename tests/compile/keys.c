@@ -57,8 +57,13 @@ static const struct given_row endpoints[] = {
 	    "  b: {port: 81, proto: udp}\n"
 	    "rules:\n"
 	    "  - {call: bind, match: {endpoint: [a, b]}, do: {deny: true}}\n",
-	 "p.yaml:6:40: error: rules[0].match.endpoint[1]: endpoints in one list may differ in "
-	 "one key only; write two rules\n"},
+	 ""},
+	{V1 "endpoints:\n"
+	    "  web: {port: 80}\n"
+	    "rules:\n"
+	    "  - {call: bind, match: {endpoint: [wob, web, x]}, do: {deny: true}}\n",
+	 "p.yaml:5:37: error: rules[0].match.endpoint[0]: no endpoint 'wob'; did you mean web?\n"
+	 "p.yaml:5:47: error: rules[0].match.endpoint[2]: no endpoint 'x'\n"},
 };
 
 static void test_endpoints(void **state)

@@ -89,6 +89,9 @@ static void test_policies(void **state)
 		   "  - {call: bind, match: {endpoint: b}, do: {deny: true}}\n",
 		V1 "endpoints:\n  a: {port: 1}\nrules:\n  - {match: {endpoint: a}, do: deny}\n"
 		   "  - {call: [connect, close], match: {port: 2, addr: '::1'}, do: {delay: 1s}}\n",
+		V1 "endpoints:\n  a: {port: 1, proto: tcp}\n  b: {addr: any}\n  c: {path: /x}\nrules:\n"
+		   "  - {call: close, match: {endpoint: [c, a, b], user: root}, do: {errno: EIO}}\n"
+		   "  - {match: {endpoint: [b, c]}, do: {delay: 1s}}\n",
 		V1 "rules:\n  - {do: {errno: EMFILE}}\n  - {name: rule1, do: {backlog: 2, overflow: drop}}\n",
 		V1 "rules:\n  - {call: [bind, '=accept4', close], do: {delay: 0s, jitter: 0.1ms}}\n",
 		V1 "rules:\n  - {call: accept, match: {queue: ['>3', 1..2, '<=0'], time_wait: 7, side: local, addr: "

@@ -60,12 +60,12 @@ static const struct given_row match[] = {
 	    "  web: {port: 80}\n"
 	    "rules:\n"
 	    "  - {call: bind, match: {endpoint: web, port: 81}, do: {deny: true}}\n",
-	 "p.yaml:5:47: warning: rules[0].match.port: can never match: contradicts endpoint\n"},
+	 "p.yaml:5:36: warning: rules[0].match.endpoint: can never match: contradicts port\n"},
 	{V1 "endpoints:\n"
 	    "  web: {port: 80}\n"
 	    "rules:\n"
 	    "  - {call: [bind, connect], match: {endpoint: web, port: 81}, do: {deny: true}}\n",
-	 "p.yaml:5:58: warning: rules[0].match.port: can never match: contradicts endpoint\n"},
+	 "p.yaml:5:47: warning: rules[0].match.endpoint: can never match: contradicts port\n"},
 	{V1 "endpoints:\n"
 	    "  web: {side: local, port: 80}\n"
 	    "rules:\n"
@@ -88,6 +88,63 @@ static void test_match(void **state)
 {
 	(void)state;
 	given_table(match);
+}
+
+#define ENDPOINTS                                                                                                      \
+	V1 "endpoints:\n"                                                                                              \
+	   "  web: {port: 80..90}\n"                                                                                   \
+	   "  db: {side: peer, addr: 10.0.0.0/8, port: 5432}\n"                                                        \
+	   "  sock: {path: /run/x}\n"                                                                                  \
+	   "  odd: {port: 80, proto: unix}\n"                                                                          \
+	   "rules:\n"
+
+/* Of several endpoints each is looked at by itself, beside the other keys. */
+static const struct given_row alternatives[] = {
+	{ENDPOINTS "  - {call: close, match: {endpoint: [web, db, sock]}, do: {errno: EIO}}\n", ""},
+	{ENDPOINTS "  - {call: close, match: {endpoint: [web, db], proto: tcp, port: 80}, do: {errno: EIO}}\n", ""},
+	{ENDPOINTS "  - {call: bind, match: {endpoint: [web, db]}, do: {errno: EACCES}}\n",
+	 "p.yaml:8:42: warning: rules[0].match.endpoint[1]: can never match: bind knows of no peer beforehand\n"},
+	{ENDPOINTS "  - {call: close, match: {endpoint: [web, db, sock], proto: tcp}, do: {errno: EIO}}\n",
+	 "p.yaml:8:47: warning: rules[0].match.endpoint[2]: can never match: contradicts proto\n"},
+	{ENDPOINTS "  - {call: close, match: {endpoint: [web, db, sock], port: 79}, do: {errno: EIO}}\n",
+	 "p.yaml:8:38: warning: rules[0].match.endpoint[0]: can never match: contradicts port\n"
+	 "p.yaml:8:47: warning: rules[0].match.endpoint[2]: can never match: contradicts port\n"},
+	{ENDPOINTS "  - {call: close, match: {endpoint: [odd, web]}, do: {errno: EIO}}\n",
+	 "p.yaml:8:38: warning: rules[0].match.endpoint[0]: can never match: contradicts endpoint\n"},
+	{ENDPOINTS "  - {call: close, match: {endpoint: [web, db], proto: unix, port: 80}, do: {errno: EIO}}\n",
+	 "p.yaml:8:55: warning: rules[0].match.proto: can never match: contradicts port\n"},
+};
+
+static void test_alternatives(void **state)
+{
+	(void)state;
+	given_table(alternatives);
+}
+
+static const struct given_row alternatives_in_shadow[] = {
+	/* each alternative lies within one of those above */
+	{ENDPOINTS "  - {name: a, call: =close, match: {endpoint: [web, db]}, do: {errno: EIO}}\n"
+		   "  - {name: b, call: =close, match: {endpoint: [db, web], exe: x}, do: {delay: 1s}}\n"
+		   "  - {name: c, call: =close, match: {endpoint: db}, do: {delay: 1s}}\n"
+		   "  - {name: d, call: =close, match: {port: 85}, do: {delay: 1s}}\n"
+		   "  - {name: e, call: =close, match: {endpoint: [db, sock]}, do: {delay: 1s}}\n"
+		   "  - {name: f, call: =close, match: {exe: x}, do: {delay: 1s}}\n",
+	 "p.yaml:9:5: warning: rules[1]: never fires: rule 'a' above it decides each of its calls\n"
+	 "p.yaml:10:5: warning: rules[2]: never fires: rule 'a' above it decides each of its calls\n"
+	 "p.yaml:11:5: warning: rules[3]: never fires: rule 'a' above it decides each of its calls\n"},
+	/* half of one and half of the other is within neither */
+	{ENDPOINTS "  - {name: a, call: =close, match: {endpoint: [odd, db]}, do: {errno: EIO}}\n"
+		   "  - {name: b, call: =close, match: {side: peer, addr: 10.0.0.0/8, port: 80}, do: {delay: 1s}}\n",
+	 "p.yaml:8:48: warning: rules[0].match.endpoint[0]: can never match: contradicts endpoint\n"},
+	{ENDPOINTS "  - {name: a, call: =close, match: {endpoint: web, exe: x}, do: {errno: EIO}}\n"
+		   "  - {name: b, call: =close, match: {endpoint: [db, web], exe: x}, do: {delay: 1s}}\n",
+	 ""},
+};
+
+static void test_alternatives_in_shadow(void **state)
+{
+	(void)state;
+	given_table(alternatives_in_shadow);
 }
 
 static const struct given_row when[] = {
@@ -283,6 +340,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_match),	cmocka_unit_test(test_when),   cmocka_unit_test(test_arrival),
 		cmocka_unit_test(test_waiting), cmocka_unit_test(test_shadow), cmocka_unit_test(test_mode),
+		cmocka_unit_test(test_alternatives), cmocka_unit_test(test_alternatives_in_shadow),
 	};
 
 	return cmocka_run_group_tests(tests, given_setup, given_teardown);

@@ -42,9 +42,13 @@ static const struct compiled *base_image(void)
 		"* caller=libc queue=>=0 time_wait=<9 blocking=true pulse=1s/1s nth=1..9+2: log=text",
 		"bind,listen path=/tmp/* state=closed role=listener family=inet limit=3 every=2 count_per=socket: "
 		"signal=SIGUSR1",
+		"bind,connect endpoint=a,b port=80: log=own",
 	};
+	static const char *const sets[] = {"endpoints.a.port=80", "endpoints.a.addr=127.0.0.0/8",
+					   "endpoints.b.path=/tmp/*"};
 	static struct compiled base;
-	const struct compile_input in = {.rules = rules, .n_rules = 4, .seed = "1"};
+	const struct compile_input in = {
+		.rules = rules, .n_rules = 5, .sets = sets, .n_sets = 3, .seed = "1"};
 
 	if (!base.image && compile_policy(&in, &base, NULL))
 		abort();

@@ -284,6 +284,52 @@ static void test_and_or(void **state)
 	assert_false(matches(b, &c, &v));
 }
 
+/* Beside what must hold, all of at least one alternative. The call is a bind to 10.1.2.3:8080 of pid 42. */
+static void test_alternatives(void **state)
+{
+	static const struct {
+		int64_t pid;
+		struct {
+			int64_t port;	/* 0: not asked */
+			const char *net;
+		} alternative[3];
+		bool match;
+	} rows[] = {
+		{42, {{8080, "10.0.0.0/8"}, {80, "127.0.0.0/8"}}, true},
+		{42, {{80, "127.0.0.0/8"}, {8080, "10.0.0.0/8"}}, true},
+		{42, {{80, "127.0.0.0/8"}, {81, NULL}, {8080, "10.0.0.0/8"}}, true},
+		{42, {{80, "10.0.0.0/8"}, {8080, "127.0.0.0/8"}}, false},	/* half of each is not one */
+		{42, {{8080, "127.0.0.0/8"}, {8080, NULL}}, true},
+		{42, {{80, NULL}, {0, "10.0.0.0/8"}}, true},
+		{42, {{80, NULL}, {0, "127.0.0.0/8"}}, false},
+		{42, {{8080, "10.0.0.0/8"}}, true},
+		{42, {{8080, "127.0.0.0/8"}}, false},
+		{7, {{8080, "10.0.0.0/8"}, {80, "127.0.0.0/8"}}, false},
+		{7, {{80, NULL}, {8080, NULL}}, false},
+	};
+	struct match_view v = a_view();
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct snag_call c = a_call(SNAG_CALL_bind);
+		struct image_builder *b = a_rule(SNAG_CALL_bind);
+		image_range(b, RULE_KEY_PID, rows[i].pid, rows[i].pid);
+		for (unsigned k = 0; k < COUNT(rows[i].alternative); k++) {
+			if (rows[i].alternative[k].port) {
+				image_range(b, RULE_KEY_LOCAL_PORT, rows[i].alternative[k].port,
+					    rows[i].alternative[k].port);
+				image_alternative(b, k + 1);
+			}
+			if (rows[i].alternative[k].net) {
+				image_net(b, RULE_KEY_LOCAL_ADDR, rows[i].alternative[k].net);
+				image_alternative(b, k + 1);
+			}
+		}
+		if (matches(b, &c, &v) != rows[i].match)
+			fail_msg("row %zu", i);
+	}
+}
+
 /* Many rules that each name a port: the set lets exactly those ports through. */
 static void test_port_sets(void **state)
 {
@@ -334,6 +380,41 @@ static void test_own_port_sets(void **state)
 	free(r);
 }
 
+/* A set has the ports of every alternative, and there is none where one of them names no port. */
+static void test_alternative_port_sets(void **state)
+{
+	(void)state;
+	for (int named = 0; named < 2; named++) {
+		struct image_builder *b = image_begin(SNAG_MODE_INJECT, 1);
+		struct rules *r;
+		for (int i = 0; i < 10; i++) {
+			image_rule(b, "r", (unsigned[]){SNAG_CALL_bind, 0});
+			image_range(b, RULE_KEY_LOCAL_PORT, 80 + i, 80 + i);
+			image_alternative(b, 1);
+			image_range(b, RULE_KEY_PROTO, SNAG_PROTO_UDP, SNAG_PROTO_UDP);
+			image_alternative(b, 2);
+			image_range(b, i < 9 || named ? RULE_KEY_LOCAL_PORT : RULE_KEY_PEER_PORT, 180 + i, 180 + i);
+			image_alternative(b, 2);
+			*image_step(b) = (struct rule_step){.delay_ns = 1};
+			image_rule(b, "r", (unsigned[]){SNAG_CALL_connect, 0});	/* what must hold names the port */
+			image_range(b, RULE_KEY_PEER_PORT, 80 + i, 80 + i);
+			image_text(b, RULE_KEY_PATH, "*");
+			image_alternative(b, 1);
+			image_range(b, RULE_KEY_PEER_PORT, 180 + i, 180 + i);
+			image_alternative(b, 2);
+			*image_step(b) = (struct rule_step){.delay_ns = 1};
+		}
+		r = image_end(b);
+		assert_null(rules_check(r, r->size));
+		assert_true(rules_speak_of(r, SNAG_CALL_bind, 85, 0));
+		assert_true(rules_speak_of(r, SNAG_CALL_bind, 185, 0));
+		assert_int_equal(rules_speak_of(r, SNAG_CALL_bind, 285, 0), !named);
+		assert_true(rules_speak_of(r, SNAG_CALL_connect, 0, 85));
+		assert_false(rules_speak_of(r, SNAG_CALL_connect, 0, 185));
+		free(r);
+	}
+}
+
 static void test_facts(void **state)
 {
 	struct image_builder *b = image_begin(SNAG_MODE_INJECT, 1);
@@ -369,7 +450,8 @@ int main(void)
 		cmocka_unit_test(test_pattern),	  cmocka_unit_test(test_numbers), cmocka_unit_test(test_missing_facts),
 		cmocka_unit_test(test_texts),	  cmocka_unit_test(test_addresses), cmocka_unit_test(test_paths),
 		cmocka_unit_test(test_and_or),	  cmocka_unit_test(test_port_sets), cmocka_unit_test(test_facts),
-		cmocka_unit_test(test_own_port_sets),
+		cmocka_unit_test(test_own_port_sets), cmocka_unit_test(test_alternatives),
+		cmocka_unit_test(test_alternative_port_sets),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

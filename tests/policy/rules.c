@@ -24,6 +24,11 @@ static struct rules *some_image(void)
 	*image_step(b) = (struct rule_step){.action = SNAG_ACTION_errno, .err = EACCES};
 	image_rule(b, "two", ACCEPT);
 	image_text(b, RULE_KEY_PATH, "/run/*.sock");
+	image_alternative(b, 1);
+	image_range(b, RULE_KEY_OWN_PORT, 80, 90);
+	image_alternative(b, 2);
+	image_net(b, RULE_KEY_OWN_ADDR, "::1");
+	image_alternative(b, 2);
 	image_when(b)->has_chance = 1;
 	image_when(b)->chance = 1ull << 31;
 	image_when(b)->per = RULE_PER_SOCKET;
@@ -95,6 +100,12 @@ static void test_refuses(void **state)
 	REFUSE(rule->when.per = 99);
 	REFUSE(match->key = RULE_KEYS);
 	REFUSE(match->n_values = 999);
+	REFUSE(match[0].alternative = 1);	/* before one that must hold */
+	REFUSE(match[2].alternative = 2);	/* without a first */
+	REFUSE(match[3].alternative = 2);
+	REFUSE(match[4].alternative = 0);
+	REFUSE(match[5].alternative = 4);
+	REFUSE(match[5].alternative = UINT16_MAX);
 	REFUSE(value->string = r->strings.n);
 	REFUSE(value->prefix = 129);
 	REFUSE(step->action = SNAG_ACTIONS);
