@@ -27,11 +27,10 @@ bool engine_wants(const struct engine *e, unsigned call)
 
 /* ---- what rules ask of the model ---- */
 
-static void view_of(const struct engine *e, const struct snag_call *c, struct match_view *v)
+static void view_of_socket(const struct engine *e, const struct snag_call *c, struct match_view *v)
 {
 	struct model_sock s;
 
-	memset(v, 0, sizeof(*v));
 	if (!c->serial || !model_get(e->model, c->sock, &s) || s.serial != c->serial)
 		return;
 	v->local = s.local;
@@ -40,6 +39,27 @@ static void view_of(const struct engine *e, const struct snag_call *c, struct ma
 	v->state = c->facts & SNAG_FACT_TCP_STATE ? model_state_of(c->tcp_state, &s) : s.state;
 	if (s.proto == SNAG_PROTO_UNIX)
 		v->path = model_path(e->model, c->sock, &v->path_len);
+}
+
+/* The role that a call gives to a socket without one: a first connect is a client's call already. */
+static uint8_t role_by_call(unsigned call)
+{
+	switch (call) {
+	case SNAG_CALL_connect:
+		return SNAG_ROLE_CLIENT;
+	case SNAG_CALL_listen:
+		return SNAG_ROLE_LISTENER;
+	default:
+		return SNAG_ROLE_NONE;
+	}
+}
+
+static void view_of(const struct engine *e, const struct snag_call *c, struct match_view *v)
+{
+	memset(v, 0, sizeof(*v));
+	view_of_socket(e, c, v);
+	if (v->role == SNAG_ROLE_NONE)
+		v->role = role_by_call(c->call);
 }
 
 /* ---- does an action fit this very call? ---- */

@@ -8,7 +8,7 @@
 struct match_view {
 	struct snag_addr local, peer;
 	uint8_t state;			/* enum snag_state */
-	uint8_t role;			/* enum snag_role */
+	uint8_t role;			/* enum snag_role; the one that the call gives it where it had none */
 	uint32_t time_waits;		/* TIME_WAIT entries on the local port */
 	uint16_t path_len;		/* unix: the bound or connected path */
 	const char *path;
