@@ -43,20 +43,36 @@ int launch_library(struct launch *l)
 	return 0;
 }
 
+/* NAME=first:second, without the colon where one is empty. */
+static int set_joined(const char *name, const char *first, const char *second)
+{
+	char *value;
+
+	if (asprintf(&value, "%s%s%s", first, first[0] && second[0] ? ":" : "", second) < 0)
+		return -1;
+	int err = setenv(name, value, 1);
+	free(value);
+	return err;
+}
+
+static const char *own(const char *name)
+{
+	const char *value = getenv(name);
+
+	return value ? value : "";
+}
+
 static int set_environment(const struct launch *l)
 {
-	const char *others = getenv("LD_PRELOAD");
-	char *preload;
-
-	others = others ? others : "";
-	if (asprintf(&preload, "%s%s%s", l->library, others[0] ? ":" : "", others) < 0)
-		return -1;
 	/* A program that starts snag in its turn shall not write this trace or load this policy. */
 	unsetenv(SNAG_ENV_TRACE);
 	unsetenv(SNAG_ENV_POLICY);
-	int err = setenv("LD_PRELOAD", preload, 1) || setenv(SNAG_ENV_SESSION, l->session, 1);
-	free(preload);
-	return err ? -1 : 0;
+	/* ASan's runtime works behind another library, but refuses to start there unless it is told so. */
+	return set_joined("LD_PRELOAD", l->library, own("LD_PRELOAD")) ||
+			       set_joined("ASAN_OPTIONS", own("ASAN_OPTIONS"), "verify_asan_link_order=0") ||
+			       setenv(SNAG_ENV_SESSION, l->session, 1)
+		       ? -1
+		       : 0;
 }
 
 /* Past the C library: where snag itself runs inside a session, its own exec would be given that session. Answers an

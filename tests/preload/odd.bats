@@ -1,0 +1,41 @@
+#!/usr/bin/env bats
+# Programs that do what few do: sanitizers, wild pointers, little stacks, a sandbox of their own, another user's identity.
+
+load ../helper
+
+setup() {
+  setup_work
+}
+
+teardown() {
+  teardown_work
+}
+
+log() {
+  "$SNAG" run -q --mode log -o "$WORK/trace.jsonl" -- "$@"
+}
+
+@test "a program built with AddressSanitizer" {
+  cat >"$WORK/a.c" <<'C'
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+int main(int argc, char **argv)
+{
+	char *p = malloc(8);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	if (argc > 1)
+		free(p);
+	memcpy(p, argv[0], 8);
+	return fd < 0;
+}
+C
+  gcc -g -fsanitize=address -o "$WORK/a" "$WORK/a.c" 2>/dev/null || skip 'gcc has no AddressSanitizer here'
+  ASAN_OPTIONS=detect_leaks=0 run log "$WORK/a"
+  assert_success
+  assert_output ''
+  run jq -r 'select(.call == "socket") | .ret >= 0' "$WORK/trace.jsonl"
+  assert_output true
+  run env ASAN_OPTIONS=detect_leaks=0:exitcode=7 "$SNAG" run -q -- "$WORK/a" bad
+  assert_failure 7
+}
