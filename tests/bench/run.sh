@@ -51,7 +51,8 @@ measure() {   # measure TITLE COMMAND...
   printf '   native %s ns' "$(median <"$work/native.ns")"
   printf ', over noop:'
   for v in snag-disabled snag-log snag-inject; do
-    printf ' %s %+.1f' "${v#snag-}" "$(paste "$work/$v.ns" "$work/noop.ns" | awk '$1 != "nan" && $2 != "nan" {print $1 - $2}' | median)"
+    printf ' %s %s' "${v#snag-}" "$(paste "$work/$v.ns" "$work/noop.ns" |
+      awk '$1 != "nan" && $2 != "nan" {print $1 - $2}' | median | awk '{if ($1 == "-") print "failed"; else printf "%+.1f", $1}')"
   done
   printf ' ns\n'
   rm -f "$work"/*.ns
