@@ -228,7 +228,8 @@ int compile_policy(const struct compile_input *in, struct compiled *out, FILE *d
 	*out = (struct compiled){0};
 	if (load(&c, in)) {
 		fill(out, &c);
-		const char *wrong = out->image ? rules_check(out->image, out->size) : "the rules name too much: over 64 MiB";
+		const char *wrong = out->image ? rules_check(out->image, out->size)
+					       : "the rules name too much: over 64 MiB";
 		if (wrong) {
 			free(out->image);
 			out->image = NULL;

@@ -86,6 +86,39 @@ static inline void given_rows(const struct given_row *rows, size_t n)
 	}
 }
 
+/* The image of one policy text; compile_free it. */
+static inline const struct rules *given_image(struct compiled *out, const char *policy)
+{
+	static const char *const files[] = {"p.yaml"};
+	struct compile_input in = {.files = files, .n_files = 1};
+
+	given_file("p.yaml", policy, strlen(policy));
+	char *said = given_said(&in, out);
+	assert_string_equal(said, "");
+	free(said);
+	return out->image;
+}
+
+static inline const struct rules *given_image_of_rule(struct compiled *out, const char *rule)
+{
+	struct compile_input in = {.rules = &rule, .n_rules = 1};
+	char *said = given_said(&in, out);
+
+	assert_string_equal(said, "");
+	free(said);
+	return out->image;
+}
+
+/* The n values of a match of the first rule, which is of this key. */
+static inline const struct rule_value *given_value(const struct rules *r, unsigned match, unsigned key, unsigned n)
+{
+	const struct rule_match *m = rules_match(r, rules_rule(r, 0)->first_match + match);
+
+	assert_int_equal(m->key, key);
+	assert_int_equal(m->n_values, n);
+	return rules_value(r, m->first_value);
+}
+
 #define given_table(rows) given_rows(rows, sizeof(rows) / sizeof((rows)[0]))
 
 #endif

@@ -1,5 +1,5 @@
-/* What a rule sees of a call's socket: its role, and the addresses of both sides. The rules are written as a user writes
- * them; the calls are driven through decide and learned as a kernel would have answered them. */
+/* What a rule sees of a call's socket: its role, and the addresses of both sides. The rules are written as a user
+ * writes them; the calls are driven through decide and learned as a kernel would have answered them. */
 #include "drive.h"
 #include <compile/compile.h>
 #include <engine/engine.h>
