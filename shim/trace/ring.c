@@ -167,9 +167,17 @@ static enum ring_state ring_look(struct ring *r, uint64_t place, uint32_t *pid, 
 	return stamp_lap(stamp) == place / SNAG_RING_SLOTS && state <= RING_VOID ? state : RING_RETURNED;
 }
 
+/* Places below it are given out. The writers' own word is looked at only when all that was known of is read. */
+static uint64_t ring_head(struct ring *r, uint64_t place)
+{
+	if (load_relaxed(&r->seen) - place - 1 >= SNAG_RING_SLOTS)
+		shared_store(&r->seen, load_acquire(&r->head));
+	return load_relaxed(&r->seen);
+}
+
 enum ring_got ring_get(struct ring *r, union snag_event *ev, unsigned *n, bool (*alive)(uint32_t pid), uint64_t now_ns)
 {
-	uint64_t place = load_relaxed(&r->read), head = load_acquire(&r->head);
+	uint64_t place = load_relaxed(&r->read), head = ring_head(r, place);
 	enum ring_state state;
 	bool whole = false;
 	uint32_t pid;
@@ -193,7 +201,7 @@ enum ring_got ring_get(struct ring *r, union snag_event *ev, unsigned *n, bool (
 	if (*n > head - place)
 		*n = (unsigned)(head - place);
 	if ((state == RING_FREE || (state == RING_CLAIMED && alive(pid))) &&
-	    !ring_patience_over(r, place, head, now_ns))
+	    !ring_patience_over(r, place, load_acquire(&r->head), now_ns))
 		return RING_WAIT;
 	if (state == RING_DONE) {
 		whole = ring_copy(r, place, ev, *n);

@@ -24,6 +24,7 @@ struct ring {
 	uint64_t lost;		/* events not recorded for want of room */
 	/* of the reader: */
 	uint64_t read __attribute__((aligned(64)));	/* next place to read */
+	uint64_t seen;		/* the head as it last looked */
 	uint64_t wait_ns;	/* since when it waits for a writer; 0: it does not */
 	uint64_t wait_head;	/* the head at that time */
 	union snag_event slot[SNAG_RING_SLOTS] __attribute__((aligned(64)));
