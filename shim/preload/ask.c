@@ -6,7 +6,7 @@
 static long put_mark(const char *text)
 {
 	union snag_event ev[2];
-	if (!hook_readable(text) || !session_tracing(&session))
+	if (!hook_readable(text, 1) || !session_tracing(&session))
 		return 0;
 	memset(ev, 0, sizeof(ev));
 	struct snag_event_process *e = &ev[0].process;
@@ -28,7 +28,7 @@ static long put_mark(const char *text)
 
 static long count_of(const char *name, bool fired)
 {
-	for (uint32_t i = 0; hook_readable(name) && i < engine.rules->rule.n && i < SNAG_RULES_MAX; i++) {
+	for (uint32_t i = 0; hook_readable(name, 1) && i < engine.rules->rule.n && i < SNAG_RULES_MAX; i++) {
 		const struct rule *r = rules_rule(engine.rules, i);
 		if (strcmp(rules_string(engine.rules, r->name), name) != 0)
 			continue;

@@ -17,7 +17,7 @@ static int accept_as(unsigned id, int fd, struct sockaddr *sa, socklen_t *len, i
 		sa = (struct sockaddr *)&own;
 		len = &own_len;
 	}
-	if (ours && hook_readable(sa) && hook_readable(len))
+	if (ours && sa && hook_readable(len, sizeof(*len)))
 		asked = *len;
 	int new = id == SNAG_CALL_accept ? real.accept(fd, sa, len) : real.accept4(fd, sa, len, flags);
 	if (!ours)

@@ -13,6 +13,37 @@
 
 /* ---- the environment of the new image ---- */
 
+/* `page` is the one last found readable. */
+static bool can_read(uintptr_t *page, const void *p)
+{
+	uintptr_t here = (uintptr_t)p / 4096;
+	if (here != *page && !hook_readable(p, 1))
+		return false;
+	*page = here;
+	return true;
+}
+
+static bool can_read_text(uintptr_t *page, const char *text)
+{
+	do {
+		if (!can_read(page, text))
+			return false;
+	} while (*text++);
+	return true;
+}
+
+/* The program's own environment is in constant use; any other may be nonsense, which the kernel answers with EFAULT. */
+static bool can_read_env(char *const *envp)
+{
+	uintptr_t entries = 0, texts = 0;
+	if (envp == environ || !envp)
+		return true;
+	for (; can_read(&entries, envp) && can_read(&entries, (const char *)(envp + 1) - 1); envp++)
+		if (!*envp || !can_read_text(&texts, *envp))
+			return !*envp;
+	return false;
+}
+
 #define ON_STACK 32768		/* larger ones are mapped; exec makes the mapping vanish */
 
 struct new_env {
@@ -88,7 +119,7 @@ static int exec_image(const struct image *i, const void *caller)
 	if (hook_decide(&h)) {
 		identity_publish_all(h.borrowed);
 		uint32_t ticket = ticket_of_borrower(&h);
-		e.size = env_need(i->envp);
+		e.size = can_read_env(i->envp) ? env_need(i->envp) : 0;
 		make_env(&e, e.size <= ON_STACK ? alloca(e.size) : NULL, i->envp);
 		hook_done(&h, replace(i, e.vec));
 		drop_env(&e);
@@ -210,7 +241,7 @@ static int spawn(unsigned id, spawn_fn *make, pid_t *pid, const char *path, cons
 	if (hook_decide(&h)) {
 		identity_publish_all(h.borrowed);
 		uint32_t ticket = proc_ticket(&session, self->who.proc);
-		e.size = env_need(envp);
+		e.size = can_read_env(envp) ? env_need(envp) : 0;
 		make_env(&e, e.size <= ON_STACK ? alloca(e.size) : NULL, envp);
 		int err = make(&child, path, fa, attr, argv, e.vec);
 		drop_env(&e);

@@ -102,10 +102,23 @@ bool hook_wanted(unsigned id)
 	return self_active() && (session_tracing(&session) || engine_wants(&engine, id));
 }
 
-void hook_addr(struct hook *h, const struct sockaddr *sa, socklen_t len)
+#define PAGE 4096ul	/* the least there is */
+
+/* kernel/signal.c, rt_sigprocmask: the set is read before the unknown `how` is refused. An aligned word lies in one
+ * page. */
+static bool ask_word(uintptr_t at)
 {
-	if (hook_readable(sa))
-		addr_from_sockaddr(&h->call.addr, sa, len, h->call.path, &h->call.path_len);
+	return sys_call(SYS_rt_sigprocmask, -1, at & ~7ul, NULL, 8) != -EFAULT;
+}
+
+bool hook_ask_readable(uintptr_t at, size_t len)
+{
+	if (at < PAGE || at + len < at)
+		return false;
+	for (uintptr_t page = at; page < at + len; page = (page | (PAGE - 1)) + 1)
+		if (!ask_word(page))
+			return false;
+	return true;
 }
 
 /* ---- decide ---- */

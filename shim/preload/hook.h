@@ -15,6 +15,7 @@
 #include "fdtab.h"
 #include "real.h"
 #include "self.h"
+#include <base/addr.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pty.h>
@@ -49,14 +50,23 @@ bool hook_enter_from(struct hook *h, unsigned id, int fd, const void *caller);
 /* Does anybody ask about such calls: the trace, or a rule? */
 bool hook_wanted(unsigned id);
 
-/* Could this be memory of the program's? NULL, the first page and the kernel's half are not: the kernel answers EFAULT
- * to them, so nobody here may look. */
-static inline bool hook_readable(const void *p)
+/* Can len bytes of the program's memory be read at p? Where they cannot, the kernel answers EFAULT, so nobody here may
+ * look. Asks the kernel, except right above the frame of the hook: those are the program's own local variables, or on a
+ * new stack what was put under its first function. */
+bool hook_ask_readable(uintptr_t at, size_t len);
+static inline __attribute__((always_inline)) bool hook_readable(const void *p, size_t len)
 {
-	return (intptr_t)p >= 4096;
+	uintptr_t at = (uintptr_t)p, frame = (uintptr_t)__builtin_frame_address(0);
+	if (likely(at - frame < 1024 && len <= 1024 - (at - frame)))
+		return true;
+	return hook_ask_readable(at, len);
 }
-/* The address argument of bind and connect. */
-void hook_addr(struct hook *h, const struct sockaddr *sa, socklen_t len);
+/* The address argument of bind and connect; left out where it cannot be read. */
+static inline __attribute__((always_inline)) void hook_addr(struct hook *h, const struct sockaddr *sa, socklen_t len)
+{
+	if (len <= sizeof(struct sockaddr_storage) && hook_readable(sa, len))
+		addr_from_sockaddr(&h->call.addr, sa, len, h->call.path, &h->call.path_len);
+}
 
 /* Facts, decision, and what comes before the call: its delay, its signal, its failure. True: make the real call. */
 bool hook_decide(struct hook *h);

@@ -4,6 +4,7 @@
 #include <base/addr.h>
 #include <base/hash.h>
 #include <base/sys.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <string.h>
 
@@ -113,7 +114,9 @@ static bool is_modelled(int level, int name)
 static int option_value(int level, int name, const void *value, socklen_t len)
 {
 	int v = 0;
-	if (!hook_readable(value))
+	if (len > IFNAMSIZ)
+		len = IFNAMSIZ;
+	if (!hook_readable(value, len))
 		return 0;
 	if (level == SOL_SOCKET && name == SO_BINDTODEVICE) {	/* a name; the model compares hashes of them */
 		size_t n = strnlen(value, len);

@@ -8,13 +8,18 @@
 #include <session/lock.h>
 #include <string.h>
 
+#define CONTROL_MAX (256u << 10)	/* more than the kernel takes: net/core/sock.c, sysctl_optmem_max */
+#define MESSAGES_MAX 1024		/* UIO_MAXIOV: net/socket.c, __sys_sendmmsg */
+
 /* Calls back with each descriptor in the message's SCM_RIGHTS; reads no further than msg_controllen says. */
 typedef void each_fd(int fd, bool peeked);
 
 static void each_passed(const struct msghdr *m, each_fd *each, bool peeked)
 {
 	const char *at = m->msg_control;
-	size_t left = hook_readable(at) ? m->msg_controllen : 0;
+	size_t left = m->msg_controllen;
+	if (left > CONTROL_MAX || !hook_readable(at, left))
+		return;
 	while (left >= sizeof(struct cmsghdr)) {
 		const struct cmsghdr *c = (const struct cmsghdr *)at;
 		size_t len = c->cmsg_len, step = CMSG_ALIGN(len);
@@ -71,13 +76,13 @@ static void release_one(int fd, bool peeked)
 
 static bool looks(const struct msghdr *m)
 {
-	return hook_readable(m) && m->msg_controllen && self_active() && !self_borrowed();
+	return m->msg_controllen && self_active() && !self_borrowed();
 }
 
 HOOK ssize_t sendmsg(int fd, const struct msghdr *m, int flags)
 {
 	int saved = errno;
-	if (likely(!hook_readable(m) || !m->msg_controllen) || !looks(m))
+	if (likely(!self_active() || !hook_readable(m, sizeof(*m)) || !looks(m)))
 		return real.sendmsg(fd, m, flags);
 	each_passed(m, hold_one, false);
 	errno = saved;
@@ -89,15 +94,16 @@ HOOK ssize_t sendmsg(int fd, const struct msghdr *m, int flags)
 
 HOOK int sendmmsg(int fd, struct mmsghdr *m, unsigned n, int flags)
 {
-	bool any = false;
-	for (unsigned i = 0; hook_readable(m) && i < n && !any; i++)
+	unsigned most = n < MESSAGES_MAX ? n : MESSAGES_MAX;
+	bool any = false, readable = self_active() && hook_readable(m, most * sizeof(*m));
+	for (unsigned i = 0; readable && i < most && !any; i++)
 		any = looks(&m[i].msg_hdr);
 	if (likely(!any))
 		return real.sendmmsg(fd, m, n, flags);
-	for (unsigned i = 0; i < n; i++)
+	for (unsigned i = 0; i < most; i++)
 		each_passed(&m[i].msg_hdr, hold_one, false);
 	int sent = real.sendmmsg(fd, m, n, flags);
-	for (unsigned i = sent < 0 ? 0 : (unsigned)sent; i < n; i++)
+	for (unsigned i = sent < 0 ? 0 : (unsigned)sent; i < most; i++)
 		each_passed(&m[i].msg_hdr, release_one, false);
 	return sent;
 }

@@ -39,3 +39,21 @@ C
   run env ASAN_OPTIONS=detect_leaks=0:exitcode=7 "$SNAG" run -q -- "$WORK/a" bad
   assert_failure 7
 }
+
+@test "pointers that cannot be read: the kernel's own answers" {
+  local native
+  native=$("$PROGRAMS/wild")
+  [[ $native == *'bind(s, bad, 16): -1 14'* ]]
+  run log "$PROGRAMS/wild"
+  assert_success
+  assert_output "$native"
+  run "$SNAG" run -q --rule "bind port=1: EACCES" -- "$PROGRAMS/wild"
+  assert_output "$native"
+}
+
+@test "a rule decides about an address that it can read, and no other" {
+  run "$SNAG" run -q --rule 'bind port=0: EADDRNOTAVAIL' -- "$PROGRAMS/wild"
+  assert_line 'bind(s, bad, 16): -1 14'
+  assert_line 'bind(s, heap, 16): -1 99'
+  assert_line 'bind(s, (void *)&local, 16): -1 99'
+}
