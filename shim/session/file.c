@@ -300,6 +300,8 @@ int session_attach(struct session *s, const char *name, const struct session_siz
 	rc = file_check(fd, name, sizes, place);
 	if (rc == 0)
 		rc = file_map(s, fd, place, sizes);
+	if (rc == 0)
+		s->attached_by = sys_getpid();
 	sys_close(fd);
 	return rc;
 }

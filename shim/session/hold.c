@@ -7,7 +7,8 @@ struct sock_hold *hold_next(const struct session *s, uint32_t sock, uint32_t ind
 {
 	struct sock_hold *h = tables_hold(s, index);
 
-	return h && (*steps)++ < SNAG_HOLDS && load_acquire(&h->sock) == sock ? h : NULL;
+	/* one record for each process, and one for what is in flight */
+	return h && (*steps)++ <= SNAG_PROCS && load_acquire(&h->sock) == sock ? h : NULL;
 }
 
 struct sock_hold *hold_find(const struct session *s, uint32_t sock, uint32_t proc)

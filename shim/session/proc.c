@@ -15,32 +15,48 @@
 #define TICKET_UNKNOWN_NS NSEC_PER_SEC		/* a child that nobody has told us of */
 #define TICKET_KNOWN_NS (10 * NSEC_PER_SEC)	/* one that runs but has not joined */
 
+/* What a process says of itself when it joins. Small, as it may run on a signal handler's stack. */
 struct self {
 	uint32_t pid, ppid;
-	struct task task;
+	uint64_t start;		/* as task_start */
+	char comm[sizeof(((struct proc *)0)->comm)];
 	char exe[sizeof(((struct proc *)0)->exe)];
 };
 
-/* False: another pid namespace, whose numbers mean nothing here. Looked at before the lock is taken. */
+/* Numbers of another pid namespace mean nothing here. The process that attached has compared it. */
+static bool same_pid_ns(const struct session *s, uint32_t pid)
+{
+	uint64_t ns = pid == s->attached_by ? 0 : task_pid_ns();
+
+	return !ns || !s->header->pid_ns || ns == s->header->pid_ns;
+}
+
+/* The end of a path that is longer; of one above 512 bytes, of what stands there. */
+static void read_exe(char *exe, size_t size)
+{
+	char path[512];
+	ssize_t n = sys_readlink("/proc/self/exe", path, sizeof(path));
+	size_t skip = n < (ssize_t)size ? 0 : (size_t)n - (size - 1);
+
+	memset(exe, 0, size);
+	if (n > 0)
+		memcpy(exe, path + skip, (size_t)n - skip);
+}
+
+/* Before the lock is taken. False: another pid namespace. */
 static bool self_read(const struct session *s, struct self *me)
 {
-	char path[4096];
-	ssize_t n;
-	uint64_t ns = task_pid_ns();
+	struct task t;
 
-	if (ns && s->header->pid_ns && ns != s->header->pid_ns)
-		return false;
-	memset(me, 0, sizeof(*me));
 	me->pid = sys_getpid();
 	me->ppid = sys_getppid();
-	if (task_read(me->pid, &me->task) < 0)
-		memset(&me->task, 0, sizeof(me->task));
-	n = sys_readlink("/proc/self/exe", path, sizeof(path));
-	if (n > 0) {
-		size_t skip = (size_t)n < sizeof(me->exe) ? 0 : (size_t)n - (sizeof(me->exe) - 1);
-
-		memcpy(me->exe, path + skip, (size_t)n - skip);
-	}
+	if (!same_pid_ns(s, me->pid))
+		return false;
+	if (task_read(me->pid, &t) < 0)
+		memset(&t, 0, sizeof(t));
+	me->start = t.start;
+	memcpy(me->comm, t.comm, sizeof(me->comm));
+	read_exe(me->exe, sizeof(me->exe));
 	return true;
 }
 
@@ -58,7 +74,7 @@ static uint32_t proc_free_slot(struct session *s)
 		p->serial = tables_serial(&s->header->next_proc);
 		p->since_ns = session_now(s);
 		/* Spread over the table, so that processes do not search each other's places. */
-		p->sock_hint = (uint32_t)(hash_mix(0, i) % tables_ready(s));
+		p->sock_hint = (uint32_t)(hash_mix(0, i) % (tables_ready(s) + 1));
 		return i + 1;
 	}
 	tables_lost(s);
@@ -74,15 +90,13 @@ static uint64_t child_key(struct session *s, uint32_t parent)
 	return hash_mix(0, shared_add(&s->header->next_entry, 1) + 1);
 }
 
-/* What a process says of itself, into its slot; then it is alive. */
-static void proc_settle(struct proc *p, const struct self *me)
+/* The caller's slot is alive from here on. */
+static void proc_settle(struct proc *p, uint32_t pid, uint32_t ppid)
 {
-	p->ppid = me->ppid;
+	p->ppid = ppid;
 	p->uid = sys_geteuid();
-	p->start_time = me->task.start;
-	memcpy(p->comm, me->task.comm, sizeof(p->comm));
-	memcpy(p->exe, me->exe, sizeof(p->exe));
-	shared_store(&p->pid, me->pid);
+	p->seen = task_clock();
+	shared_store(&p->pid, pid);
 	shared_store(&p->state, PROC_ALIVE);
 }
 
@@ -97,7 +111,7 @@ static uint32_t proc_find_own(const struct session *s, const struct self *me)
 		const struct proc *p = &s->tables->proc[i];
 		uint32_t state = load_acquire(&p->state), rank = 0;
 
-		if (state == PROC_ALIVE && p->pid == me->pid && p->start_time == me->task.start)
+		if (state == PROC_ALIVE && p->pid == me->pid && me->start <= p->seen)
 			rank = 3;
 		else if (state == PROC_TICKET && p->pid == me->pid)
 			rank = 2;
@@ -141,7 +155,9 @@ static uint32_t proc_enter(struct session *s, const struct self *me)
 		p->entry = p->parent == 0;
 		p->key = child_key(s, p->parent);
 	}
-	proc_settle(p, me);
+	memcpy(p->comm, me->comm, sizeof(p->comm));
+	memcpy(p->exe, me->exe, sizeof(p->exe));
+	proc_settle(p, me->pid, me->ppid);
 	return proc;
 }
 
@@ -251,20 +267,22 @@ void proc_ticket_is(struct session *s, uint32_t ticket, uint32_t pid)
 	session_unlock(s, &g);
 }
 
+/* Nothing is read from /proc: the ticket has the program of its taker, which is this child's too. */
 uint32_t proc_claim(struct session *s, uint32_t ticket)
 {
 	struct proc *p = tables_proc(s, ticket);
+	uint32_t pid = sys_getpid(), ppid = sys_getppid();
 	struct session_guard g;
-	struct self me;
 	bool mine;
 
-	if (!p || !self_read(s, &me) || session_lock_tables(s, &g, ticket) < 0)
+	/* getppid(2): 0 where the parent is in another pid namespace, so this child was born into one of its own. */
+	if (!p || !ppid || session_lock_tables(s, &g, ticket) < 0)
 		return 0;
 	/* Its taker may be dead, and this process somebody else's child now. */
 	mine = load_acquire(&p->state) == PROC_TICKET &&
-	       (p->pid == me.pid || (p->pid == 0 && (p->ppid == me.ppid || !task_runs(p->ppid, 0))));
+	       (p->pid == pid || (p->pid == 0 && (p->ppid == ppid || !task_runs(p->ppid, 0))));
 	if (mine)
-		proc_settle(p, &me);
+		proc_settle(p, pid, ppid);
 	session_unlock(s, &g);
 	return mine ? ticket : 0;
 }
@@ -285,7 +303,7 @@ bool proc_alive(const struct proc *p)
 {
 	if (p->state == PROC_TICKET)
 		return task_runs(p->pid ? p->pid : p->ppid, 0);
-	return p->state == PROC_ALIVE && task_runs(p->pid, p->start_time);
+	return p->state == PROC_ALIVE && task_runs(p->pid, p->seen);
 }
 
 static bool proc_over(const struct proc *p, uint64_t now_ns)

@@ -17,7 +17,7 @@ struct proc {
 	uint32_t parent;	/* slot + 1 of the parent; 0: an entry */
 	uint32_t serial;	/* never reused */
 	uint32_t uid;
-	uint64_t start_time;	/* field 22 of /proc/PID/stat: tells a process from a later one of the same pid */
+	uint64_t seen;		/* task_clock() when it came: a process of this pid that started later is another one */
 	uint64_t key;		/* hash of the path in the fork tree: the same in every run */
 	uint64_t since_ns;	/* session time of the start or ticket */
 	uint32_t children;	/* ordinals given to children so far */

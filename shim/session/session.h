@@ -26,6 +26,7 @@ struct session {
 	const void *rules;	/* read-only mapping */
 	size_t rules_size;
 	size_t mapped;		/* bytes of the writable mapping */
+	uint32_t attached_by;	/* the process that attached, in the session's pid namespace; 0: it made the session */
 	struct session_sizes sizes;
 };
 

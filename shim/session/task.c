@@ -59,7 +59,7 @@ int task_parse(const char *text, struct task *t)
 
 int task_read(uint32_t id, struct task *t)
 {
-	char path[32], text[1024];
+	char path[32], text[512];	/* whatever the numbers, field 22 ends before that */
 	size_t len = 0;
 	ssize_t n;
 
@@ -77,7 +77,12 @@ uint64_t task_start_ns(const struct task *t)
 	return t->start * TICK_NS;
 }
 
-bool task_runs(uint32_t pid, uint64_t start)
+uint64_t task_clock(void)
+{
+	return sys_clock_ns(CLOCK_BOOTTIME) / TICK_NS;
+}
+
+bool task_runs(uint32_t pid, uint64_t seen)
 {
 	struct task t;
 
@@ -86,7 +91,7 @@ bool task_runs(uint32_t pid, uint64_t start)
 		return false;
 	if (task_read(pid, &t) < 0)
 		return true;
-	if (start && t.start != start)
+	if (seen && t.start > seen)
 		return false;
 	return (t.state != 'Z' && t.state != 'X' && !t.exiting) || t.threads > 1;
 }

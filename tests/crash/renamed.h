@@ -62,6 +62,7 @@
 #define task_pid_ns step_task_pid_ns
 #define task_read step_task_read
 #define task_runs step_task_runs
+#define task_clock step_task_clock
 #define task_start_ns step_task_start_ns
 
 #endif

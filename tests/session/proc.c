@@ -3,6 +3,7 @@
 
 #include <base/hash.h>
 #include <base/sys.h>
+#include <session/task.h>
 
 static struct proc at(struct session *s, uint32_t proc)
 {
@@ -33,7 +34,7 @@ static void joins_as_an_entry(void **state)
 	assert_int_equal(p.parent, 0);
 	assert_int_equal(p.generation, 0);
 	assert_int_equal(p.key, hash_mix(0, 1));
-	assert_true(p.start_time > 0);
+	assert_true(p.seen > 0);
 	assert_non_null(strstr(p.exe, "proc"));
 	assert_true(proc_alive(&p));
 	assert_int_equal(proc_next_thread(s, me), 1);
@@ -197,13 +198,17 @@ static void the_dead_are_reaped(void **state)
 	}
 }
 
-/* The pid of a dead process belongs to a living one: its start time tells them apart. */
+/* The pid of a dead process belongs to a living one: it started later than the dead one was seen. */
 static void a_pid_used_again(void **state)
 {
 	struct session *s = &((struct fixture *)*state)->s;
 	uint32_t me = proc_join(s);
 
-	s->tables->proc[me - 1].start_time--;
+	struct task t;
+
+	assert_int_equal(proc_reap(s, closed, NULL), 1);
+	assert_int_equal(task_read((uint32_t)getpid(), &t), 0);
+	s->tables->proc[me - 1].seen = t.start - 1;
 	assert_int_equal(proc_reap(s, closed, NULL), 0);
 }
 

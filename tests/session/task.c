@@ -51,9 +51,11 @@ static void reads_itself(void **state)
 	assert_string_equal(t.comm, "x) R 1 (y");
 	assert_int_equal(t.ppid, getppid());
 	assert_true(t.start > 0);
+	assert_in_range(task_clock(), t.start, UINT64_MAX);
 	assert_true(task_runs((uint32_t)getpid(), t.start));
+	assert_true(task_runs((uint32_t)getpid(), task_clock()));
 	assert_true(task_runs((uint32_t)getpid(), 0));
-	assert_false(task_runs((uint32_t)getpid(), t.start + 1));
+	assert_false(task_runs((uint32_t)getpid(), t.start - 1));
 	assert_false(task_runs(0, 0));
 	assert_false(task_runs((uint32_t)-1, 0));
 }
