@@ -44,7 +44,7 @@ static bool can_read_env(char *const *envp)
 	return false;
 }
 
-#define ON_STACK 32768		/* larger ones are mapped; exec makes the mapping vanish */
+#define ON_STACK 1024		/* larger ones are mapped; exec makes the mapping vanish */
 
 struct new_env {
 	char **vec;
@@ -52,11 +52,27 @@ struct new_env {
 	size_t size;
 };
 
-/* `mem` is the caller's stack, or NULL where there is too much of it. */
+/* A vfork child works in its parent's memory and cannot unmap what its exec reads: the thread that waited for it does. */
+static void drop_left(void)
+{
+	struct self_thread *t = &self_thread;
+	if (t->left)
+		sys_munmap(t->left, t->left_size);
+	t->left = NULL;
+}
+
+static void leave(const struct new_env *e)
+{
+	self_thread.left_size = e->size;
+	self_thread.left = e->map;
+}
+
+/* `mem` is the caller's stack, or NULL where there is too little of it. */
 static void make_env(struct new_env *e, void *mem, char *const *envp)
 {
 	e->vec = (char **)envp;
 	e->map = NULL;
+	drop_left();
 	if (!e->size)
 		return;
 	if (!mem) {
@@ -72,6 +88,7 @@ static void drop_env(struct new_env *e)
 {
 	if (e->map)
 		sys_munmap(e->map, e->size);
+	self_thread.left = NULL;
 }
 
 /* ---- exec ---- */
@@ -121,6 +138,8 @@ static int exec_image(const struct image *i, const void *caller)
 		uint32_t ticket = ticket_of_borrower(&h);
 		e.size = can_read_env(i->envp) ? env_need(i->envp) : 0;
 		make_env(&e, e.size <= ON_STACK ? alloca(e.size) : NULL, i->envp);
+		if (h.borrowed)
+			leave(&e);
 		hook_done(&h, replace(i, e.vec));
 		drop_env(&e);
 		if (ticket)

@@ -65,7 +65,7 @@ HOOK_ALIAS(_IO_fclose, fclose);
 
 /* ---- many descriptors ---- */
 
-#define BATCH 64
+#define BATCH 32
 
 struct batch {
 	unsigned n;

@@ -40,6 +40,8 @@ extern bool self_asks_user;	/* rules match the user: read the effective uid at e
 struct self_thread {
 	uint32_t pid, tid, ordinal;
 	uint32_t ticket;	/* fork in progress: the process slot taken for the child */
+	void *left;		/* mapped by a vfork child of this thread that then turned into another program */
+	size_t left_size;
 };
 extern __thread struct self_thread self_thread;
 

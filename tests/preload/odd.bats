@@ -57,3 +57,18 @@ C
   assert_line 'bind(s, heap, 16): -1 99'
   assert_line 'bind(s, (void *)&local, 16): -1 99'
 }
+
+@test "handlers on an alternate stack of 8 KiB, and threads with 16 KiB" {
+  local where what
+  for where in 'handler 8192' 'thread 16384'; do
+    for what in sockets fork exec vfork spawn; do
+      run log "$PROGRAMS/narrow" ${where% *} "${where#* }" "$what"
+      assert_output "$what: ok"
+    done
+  done
+}
+
+@test "vfork and exec a hundred times with a large environment: no memory is left behind" {
+  run log "$PROGRAMS/narrow" main 0 repeat
+  assert_output 'repeat: ok'
+}
