@@ -17,6 +17,8 @@ void sock_confirm_begin(struct session *s, uint32_t proc)
 	struct session_tables *t = s->tables;
 	uint32_t ready = tables_ready(s);
 
+	if (!tables_has_socks(s, proc) && !tables_has_refs(s, proc))
+		return;
 	for (uint32_t i = 0; i < ready; i++) {
 		if (private_of(&t->sock[i], proc))
 			shared_store(&t->sock[i].flags, SOCK_DOUBTED);
@@ -48,7 +50,7 @@ void sock_confirm_end(struct session *s, uint32_t proc, proc_closed_fn *closed, 
 	struct session_tables *t = s->tables;
 	uint32_t ready = tables_ready(s);
 
-	for (uint32_t i = 0; i < ready; i++) {
+	for (uint32_t i = 0; i < ready && tables_has_socks(s, proc); i++) {
 		struct sock *k = &t->sock[i];
 		struct sock_ref r = {i + 1, word_serial(load_acquire(&k->word))};
 

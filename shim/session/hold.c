@@ -46,6 +46,24 @@ static int64_t hold_free_one(struct session *s)
 	}
 }
 
+/* Private sockets and records of a process: counted up before there is one more, down after there was, so never too
+ * few. */
+static void socks_count(struct session *s, uint32_t proc, int change)
+{
+	struct proc *p = tables_proc(s, proc);
+
+	if (p)
+		shared_add(&p->socks_held, (uint32_t)change);
+}
+
+static void refs_count(struct session *s, uint32_t proc, int change)
+{
+	struct proc *p = tables_proc(s, proc);
+
+	if (p)
+		shared_add(&p->refs, (uint32_t)change);
+}
+
 int hold_add(struct session *s, uint32_t sock, uint32_t proc, int fd, uint32_t fds)
 {
 	struct sock *k = tables_sock(s, sock);
@@ -55,6 +73,7 @@ int hold_add(struct session *s, uint32_t sock, uint32_t proc, int fd, uint32_t f
 	if (index < 0)
 		return (int)index;
 	h = &s->tables->hold[index - 1];
+	refs_count(s, proc, 1);
 	shared_store(&h->proc, proc);
 	shared_store(&h->fd, fd);
 	shared_store(&h->fds, fds);
@@ -77,16 +96,8 @@ void hold_remove(struct session *s, struct sock_hold *hold)
 	if (link)
 		shared_store(link, load_acquire(&hold->next));
 	shared_store(&hold->sock, 0);
+	refs_count(s, load_acquire(&hold->proc), -1);
 	shared_store(&s->tables->hold_hint, index - 1);
-}
-
-/* Private sockets of a process: counted up before a socket becomes one, down after it was, so never too few. */
-static void held_count(struct session *s, uint32_t proc, int change)
-{
-	struct proc *p = tables_proc(s, proc);
-
-	if (p)
-		shared_add(&p->socks_held, (uint32_t)change);
 }
 
 int hold_share(struct session *s, struct sock_ref r)
@@ -111,7 +122,7 @@ int hold_share(struct session *s, struct sock_ref r)
 		hold_remove(s, hold_find(s, r.sock, owner));
 		return -ENOENT;
 	}
-	held_count(s, owner, -1);
+	socks_count(s, owner, -1);
 	return 0;
 }
 
@@ -125,7 +136,7 @@ bool hold_unshare(struct session *s, uint32_t sock)
 	if (word_state(word) != SOCK_SHARED || !h || h->sock != sock || h->next || h->fds != 1 ||
 	    !tables_proc(s, h->proc))
 		return false;
-	held_count(s, h->proc, 1);
+	socks_count(s, h->proc, 1);
 	shared_store(&k->fd, h->fd);
 	shared_store(&k->flags, 0);
 	shared_store(&k->word, SOCK_WORD(word_serial(word), h->proc, SOCK_PRIVATE));
@@ -152,7 +163,7 @@ bool hold_give_up(struct session *s, struct sock_hold *hold, uint32_t n, uint32_
 	}
 	last = load_acquire(&k->holds) == index && !hold_next(s, sock, load_acquire(&hold->next), &steps);
 	if (last) {
-		held_count(s, closer, 1);	/* sock_free counts it off again */
+		socks_count(s, closer, 1);	/* sock_free counts it off again */
 		shared_store(&k->word, SOCK_WORD(word_serial(word), closer, SOCK_CLOSING));
 	}
 	hold_remove(s, hold);
@@ -165,7 +176,7 @@ void hold_drop_all(struct session *s, uint32_t proc, bool doubted, proc_closed_f
 {
 	uint32_t ready = tables_ready(s);
 
-	for (uint32_t i = 0; i < ready; i++) {
+	for (uint32_t i = 0; i < ready && tables_has_refs(s, proc); i++) {
 		struct sock_hold *h = &s->tables->hold[i];
 		uint32_t sock = load_acquire(&h->sock);
 		struct sock *k = tables_sock(s, sock);

@@ -183,17 +183,16 @@ static int proc_copy_refs(struct session *s, uint32_t parent, uint32_t child)
 	uint32_t ready = tables_ready(s);
 	int rc = 0, one;
 
-	for (uint32_t i = 0; i < ready; i++) {
+	for (uint32_t i = 0, left = t->proc[parent - 1].refs; i < ready && left; i++) {
 		struct sock_hold *h = &t->hold[i];
 
 		if (!load_acquire(&h->sock) || h->proc != parent)
 			continue;
+		left--;
 		one = hold_add(s, h->sock, child, h->fd, h->fds);
 		rc = one < 0 ? one : rc;
 	}
-	if (load_acquire(&t->proc[parent - 1].socks_held) == 0)
-		return rc;
-	for (uint32_t i = 0; i < ready; i++) {
+	for (uint32_t i = 0; i < ready && tables_has_socks(s, parent); i++) {
 		uint64_t word = load_acquire(&t->sock[i].word);
 
 		if (word_state(word) != SOCK_PRIVATE || word_owner(word) != parent)
@@ -237,7 +236,7 @@ static void proc_release(struct session *s, uint32_t proc, proc_closed_fn *close
 	uint32_t ready = tables_ready(s);
 
 	hold_drop_all(s, proc, false, closed, arg);
-	for (uint32_t i = 0; i < ready && load_acquire(&p->socks_held); i++) {
+	for (uint32_t i = 0; i < ready && tables_has_socks(s, proc); i++) {
 		uint64_t word = load_acquire(&s->tables->sock[i].word);
 		struct sock_ref r = {i + 1, word_serial(word)};
 

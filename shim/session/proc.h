@@ -23,7 +23,8 @@ struct proc {
 	uint32_t children;	/* ordinals given to children so far */
 	uint32_t threads;	/* ordinals given to threads so far */
 	uint32_t socks_made;	/* ordinals given to sockets so far */
-	uint32_t socks_held;	/* its private sockets, never too few: 0 lets the reaper skip the scan */
+	uint32_t socks_held;	/* its private sockets, never too few: 0 lets all who look for them skip the scan */
+	uint32_t refs;		/* its reference records, likewise */
 	uint32_t sock_hint;	/* where its search for a free socket slot begins */
 	uint32_t generation;	/* bumped by exec */
 	uint32_t entry;		/* 1: it joined without a parent inside */

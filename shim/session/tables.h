@@ -51,6 +51,19 @@ static inline struct sock_hold *tables_hold(const struct session *s, uint32_t ho
 	return hold - 1 < tables_ready(s) ? &s->tables->hold[hold - 1] : NULL;
 }
 
+/* May this process have private sockets, or reference records? */
+static inline bool tables_has_socks(const struct session *s, uint32_t proc)
+{
+	const struct proc *p = tables_proc(s, proc);
+	return !p || load_acquire(&p->socks_held) != 0;
+}
+
+static inline bool tables_has_refs(const struct session *s, uint32_t proc)
+{
+	const struct proc *p = tables_proc(s, proc);
+	return !p || load_acquire(&p->refs) != 0;
+}
+
 /* Something went unrecorded: counted, and the session says that it no longer knows everything. */
 static inline void tables_lost(struct session *s)
 {

@@ -63,7 +63,7 @@ static inline void check_tables(struct session *s)
 
 		records += t->hold[i].sock != 0;
 		if (t->hold[i].sock)
-			assert_true(proc_get(s, t->hold[i].proc, &p) && t->hold[i].fds > 0);
+			assert_true(proc_get(s, t->hold[i].proc, &p) && t->hold[i].fds > 0 && p.refs > 0);
 		if (word_state(word) == SOCK_SHARED) {
 			uint32_t at = t->sock[i].holds;
 
