@@ -147,6 +147,17 @@ static long raw_syscall(long number, ...)
 	return real_edge(sys_call(number, a[0], a[1], a[2], a[3], a[4], a[5]));
 }
 
+static int raw_prctl(int option, ...)
+{
+	long a[4];
+	va_list ap;
+	va_start(ap, option);
+	for (unsigned i = 0; i < ARRAY_LEN(a); i++)
+		a[i] = va_arg(ap, long);
+	va_end(ap);
+	return (int)real_edge(sys_call(SYS_prctl, option, a[0], a[1], a[2], a[3]));
+}
+
 struct real real = {
 	.socket = raw_socket,
 	.socketpair = raw_socketpair,
@@ -171,6 +182,7 @@ struct real real = {
 	.sendmmsg = raw_sendmmsg,
 	.recvmmsg = raw_recvmmsg,
 	.syscall = raw_syscall,
+	.prctl = raw_prctl,
 };
 
 uint32_t real_found;
@@ -183,7 +195,7 @@ static const struct {
 	SAME(socket),	  SAME(socketpair), SAME(bind),	       SAME(listen),   SAME(accept), SAME(accept4),
 	SAME(connect),	  SAME(shutdown),   SAME(setsockopt),  SAME(close),    SAME(close_range), SAME(dup),
 	SAME(dup2),	  SAME(dup3),	    SAME(fcntl),       SAME(execve),   SAME(execveat), SAME(sendmsg),
-	SAME(recvmsg),	  SAME(sendmmsg),   SAME(recvmmsg),    SAME(syscall),  SAME(fclose), SAME(fileno),
+	SAME(recvmsg),	  SAME(sendmmsg),   SAME(recvmmsg),    SAME(syscall),  SAME(prctl),  SAME(fclose), SAME(fileno),
 	SAME(fork),	  SAME(forkpty),    SAME(daemon),      SAME(posix_spawn), SAME(posix_spawnp),
 	SAME(closefrom), SAME(system),	  SAME(popen),	    SAME(execvpe),     SAME(fexecve),
 	{ "_exit", offsetof(struct real, exit_now) },

@@ -39,6 +39,7 @@ struct real {
 	int (*sendmmsg)(int fd, struct mmsghdr *m, unsigned n, int flags);
 	int (*recvmmsg)(int fd, struct mmsghdr *m, unsigned n, int flags, struct timespec *timeout);
 	long (*syscall)(long number, ...);
+	int (*prctl)(int option, ...);
 	/* more than a system call: NULL until found */
 	int (*fclose)(FILE *f);
 	int (*fileno)(FILE *f);

@@ -12,6 +12,7 @@ struct session session;
 struct engine engine;
 bool self_asks_user;
 __thread struct self_thread self_thread;
+static bool left;	/* by self_leave; fork children have a copy */
 
 #define PAGE 4096
 _Static_assert(sizeof(struct self) <= PAGE, "one page");
@@ -180,7 +181,7 @@ void self_born(void)
 {
 	uint32_t blank = SELF_BLANK;
 	struct proc p;
-	if (!self || !cas(&self->state, &blank, SELF_JOINING))
+	if (!self || left || !cas(&self->state, &blank, SELF_JOINING))
 		return;
 	if (!join(self_thread.ticket, &p))
 		return;
@@ -207,6 +208,14 @@ void self_end(void)
 	if (self->entry && !(load_relaxed(&session.header->flags) & SNAG_SESSION_FOREGROUND))
 		session_flush(&session, FLUSH_NS);
 	proc_drop(&session, self->who.proc, self_closed, NULL);
+}
+
+void self_leave(void)
+{
+	if (!self_active() || self_borrowed())
+		return;
+	self_end();
+	left = true;
 }
 
 void self_who(struct snag_who *who)

@@ -65,6 +65,9 @@ static inline bool self_active(void)
 bool self_borrowed(void);
 /* The end: a record, every reference dropped; an entry waits, at most a second, until its last event is written. */
 void self_end(void);
+/* The end before the process's own: it is about to forbid itself system calls that snag would make. From now on neither
+ * it nor its fork children are in the session, and no hook makes a system call of its own. */
+void self_leave(void);
 /* Who calls, for this thread. */
 void self_who(struct snag_who *who);
 

@@ -72,3 +72,19 @@ C
   run log "$PROGRAMS/narrow" main 0 repeat
   assert_output 'repeat: ok'
 }
+
+@test "a program that puts a seccomp filter upon itself, deadly for what snag would call" {
+  local way end
+  for way in prctl seccomp; do
+    for end in return exit; do
+      run log "$PROGRAMS/sealed" $way $end
+      assert_success
+      assert_output 'child 3, done'
+    done
+  done
+  run log "$PROGRAMS/sealed" strict exit
+  assert_success
+  assert_output 'strict, done'
+  run jq -r 'select(.call == "bind" or .call == "close") | .call' "$WORK/trace.jsonl"
+  assert_output 'bind'
+}
