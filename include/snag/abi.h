@@ -19,6 +19,7 @@
 
 /* The environment contract. A child gets the first two back when execve cleared them. */
 #define SNAG_ENV_SESSION "SNAG_SESSION"		/* a session's name: join it */
+#define SNAG_ENV_INHERITED "SNAG_INHERITED"	/* the same name again, where snag itself passed it on to a child */
 #define SNAG_ENV_POLICY "SNAG_POLICY"		/* policy files, separated by ':' */
 #define SNAG_ENV_TRACE "SNAG_TRACE"		/* trace file of a session started by a preloaded program */
 #define SNAG_ENV_ON_ERROR "SNAG_ON_ERROR"	/* passthrough | strict */

@@ -8,6 +8,9 @@
 
 #define PRELOAD "LD_PRELOAD="
 #define SESSION SNAG_ENV_SESSION "="
+#define INHERITED SNAG_ENV_INHERITED "="
+
+#define ADDED 3		/* entries that env_build writes itself */
 
 static const char *library, *library_given, *session_name;
 static char raw[65536];		/* /proc/self/environ, where the C library has not set environ yet */
@@ -69,10 +72,18 @@ static bool begins_with(const char *list, const char *entry)
 	return n == strlen(entry) && memcmp(list, entry, n) == 0;
 }
 
+/* Does NAME= give the session's name? */
+static bool names_session(char *const *envp, const char *start)
+{
+	const char *e = find(envp, start);
+	return e && strcmp(e + strlen(start), session_name) == 0;
+}
+
 static bool complete(char *const *envp)
 {
-	const char *p = find(envp, PRELOAD), *s = find(envp, SESSION);
-	return p && begins_with(p + strlen(PRELOAD), library) && s && strcmp(s + strlen(SESSION), session_name) == 0;
+	const char *p = find(envp, PRELOAD);
+	return p && begins_with(p + strlen(PRELOAD), library) && names_session(envp, SESSION) &&
+	       names_session(envp, INHERITED);
 }
 
 size_t env_need(char *const *envp)
@@ -83,14 +94,26 @@ size_t env_need(char *const *envp)
 	while (envp && envp[n])
 		n++;
 	const char *p = find(envp, PRELOAD);
-	return (n + 3) * sizeof(char *) + strlen(PRELOAD) + strlen(library) + 1 + (p ? strlen(p) : 0) + 1 +
-	       strlen(SESSION) + strlen(session_name) + 1;
+	return (n + 1 + ADDED) * sizeof(char *) + strlen(PRELOAD) + strlen(library) + 1 + (p ? strlen(p) : 0) + 1 +
+	       strlen(SESSION) + strlen(INHERITED) + 2 * (strlen(session_name) + 1);
 }
 
 static char *put(char *to, const char *text, size_t len)
 {
 	memcpy(to, text, len);
 	return to + len;
+}
+
+static char *put_name(char *to, const char *start)
+{
+	to = put(to, start, strlen(start));
+	return put(to, session_name, strlen(session_name) + 1);
+}
+
+static bool is_added(const char *entry)
+{
+	return strncmp(entry, PRELOAD, strlen(PRELOAD)) == 0 || strncmp(entry, SESSION, strlen(SESSION)) == 0 ||
+	       strncmp(entry, INHERITED, strlen(INHERITED)) == 0;
 }
 
 /* "LD_PRELOAD=" this library, then the others in their order. */
@@ -118,17 +141,18 @@ char **env_build(void *mem, size_t size, char *const *envp)
 	size_t n = 0;
 	while (envp && envp[n])
 		n++;
-	char *text = (char *)mem + (n + 3) * sizeof(char *);
-	if ((n + 3) * sizeof(char *) > size)	/* another thread made it grow meanwhile */
+	char *text = (char *)mem + (n + 1 + ADDED) * sizeof(char *);
+	if ((n + 1 + ADDED) * sizeof(char *) > size)	/* another thread made it grow meanwhile */
 		return (char **)envp;
 	for (size_t i = 0; i < n; i++)
-		if (strncmp(envp[i], PRELOAD, strlen(PRELOAD)) != 0 && strncmp(envp[i], SESSION, strlen(SESSION)) != 0)
+		if (!is_added(envp[i]))
 			*next++ = envp[i];
 	*next++ = text;
 	text = put_preload(text, find(envp, PRELOAD));
 	*next++ = text;
-	text = put(text, SESSION, strlen(SESSION));
-	put(text, session_name, strlen(session_name) + 1);
+	text = put_name(text, SESSION);
+	*next++ = text;
+	put_name(text, INHERITED);
 	*next = NULL;
 	return vec;
 }

@@ -10,7 +10,8 @@ extern char **environ;
 /* The value of a variable at the start of the program, or NULL. Only the constructor asks. */
 const char *env_get(const char *name);
 
-/* What children get: this library first in LD_PRELOAD, and the session's name. `given` is the name under which the
+/* What children get: this library first in LD_PRELOAD, the session's name, and the same name as a mark that they have it
+ * from us and not from their user. `given` is the name under which the
  * library was loaded, which may mean nothing in another folder: it is left out. The texts must stay. */
 void env_keep(const char *library, const char *given, const char *session);
 

@@ -4,6 +4,7 @@
 #include "self.h"
 #include <base/addr.h>
 #include <base/sys.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <session/lock.h>
@@ -218,6 +219,15 @@ static void each_socket(void (*each)(int fd, uint64_t cookie))
 
 /* ---- publication for a child ---- */
 
+/* Under the lock. */
+static void publish_one(struct sock_ref r, int fd)
+{
+	struct sock s;
+	uint64_t cookie = sock_get(&session, r.sock, &s) && !s.cookie ? identity_cookie(fd) : 0;
+	if (cookie)
+		sock_publish(&session, r, cookie);
+}
+
 /* "socket:[12345]" for descriptor fd of a process (0: this one). */
 static ssize_t link_of(uint32_t pid, int fd, char *buf, size_t size)
 {
@@ -233,40 +243,66 @@ static ssize_t link_of(uint32_t pid, int fd, char *buf, size_t size)
 	return sys_readlink(path, buf, size);
 }
 
-static bool is_published(uint64_t cookie)
+/* A vfork child: is its descriptor the same socket as that one of its parent? A socket has one file. Where the kernel
+ * has no kcmp(2) or does not answer (containers often forbid it), the links tell. */
+static bool is_parents(int theirs, int mine)
 {
-	struct session_guard g;
-	if (!self_lock(&g))
-		return true;
-	bool found = sock_find(&session, cookie).sock != 0;
-	self_unlock(&g);
-	return found;
+	char link[2][64];
+	long r = sys_call(SYS_kcmp, self->who.pid, sys_getpid(), 0 /* KCMP_FILE */, theirs, mine);
+	if (r >= 0 || r == -EBADF)
+		return r == 0;
+	ssize_t n = link_of(0, mine, link[0], sizeof(link[0]));
+	return n > 0 && link_of(self->who.pid, theirs, link[1], sizeof(link[1])) == n &&
+	       memcmp(link[0], link[1], (size_t)n) == 0;
 }
 
-/* A vfork child has this socket: which of its parent's known descriptors is the same one? */
-static void publish_as_parents(int fd, uint64_t cookie)
+static bool unknown(int fd)
 {
-	char mine[64], theirs[64];
-	ssize_t n = link_of(0, fd, mine, sizeof(mine));
-	if (n <= 0 || is_published(cookie))
+	struct sock s;
+	return sock_get(&session, fdtab_get(fd).sock, &s) && !s.cookie;
+}
+
+/* A vfork child has this socket at a number that is not its parent's. */
+static void publish_moved(int fd, uint64_t cookie)
+{
+	if (sock_find(&session, cookie).sock)
 		return;
 	for (int at = fdtab_next(0, FDTAB_MAX); at >= 0; at = fdtab_next(at + 1, FDTAB_MAX)) {
-		if (link_of(self->who.pid, at, theirs, sizeof(theirs)) == n && memcmp(mine, theirs, (size_t)n) == 0) {
-			publish(fdtab_get(at), cookie);
+		if (unknown(at) && is_parents(at, fd)) {
+			sock_publish(&session, fdtab_get(at), cookie);
 			return;
 		}
 	}
 }
 
+/* Most of its parent's sockets a vfork child has at the same numbers. Whoever is not told apart then was closed or
+ * moved: only for those all descriptors are looked at. */
+static void publish_borrowed(void)
+{
+	bool moved = false;
+	for (int fd = fdtab_next(0, FDTAB_MAX); fd >= 0; fd = fdtab_next(fd + 1, FDTAB_MAX)) {
+		if (!unknown(fd))
+			continue;
+		if (is_parents(fd, fd))
+			publish_one(fdtab_get(fd), fd);
+		else
+			moved = true;
+	}
+	if (moved)
+		each_socket(publish_moved);
+}
+
 void identity_publish_all(bool borrowed)
 {
-	if (borrowed) {
-		if (fdtab_next(0, FDTAB_MAX) >= 0)
-			each_socket(publish_as_parents);
+	struct session_guard g;
+	int fd = fdtab_next(0, FDTAB_MAX);
+	if (fd < 0 || !self_lock(&g))
 		return;
-	}
-	for (int fd = fdtab_next(0, FDTAB_MAX); fd >= 0; fd = fdtab_next(fd + 1, FDTAB_MAX))
-		identity_publish(fd, fdtab_get(fd));
+	if (borrowed)
+		publish_borrowed();
+	for (; fd >= 0 && !borrowed; fd = fdtab_next(fd + 1, FDTAB_MAX))
+		publish_one(fdtab_get(fd), fd);
+	self_unlock(&g);
 }
 
 /* ---- a new program image ---- */

@@ -74,8 +74,17 @@ static void say(const char *what, const char *detail)
 	sys_write(2, line, len);
 }
 
+/* The session is that of the program which started this one, and not its user's wish. */
+static bool inherited(void)
+{
+	const char *given = env_get(SNAG_ENV_SESSION), *mark = env_get(SNAG_ENV_INHERITED);
+	return given && mark && strcmp(given, mark) == 0;
+}
+
 static bool trouble(const char *what, const char *detail)
 {
+	if (inherited())
+		return false;
 	say(what, detail);
 	if (is_mode("strict"))
 		sys_call(SYS_exit_group, EXIT_TROUBLE);
@@ -223,7 +232,7 @@ bool start_session(const char **name)
 	} else {
 		draw_name(name_of_session, sizeof(name_of_session));
 	}
-	if (r == -ENOENT || r == -ESHUTDOWN) {
+	if ((r == -ENOENT || r == -ESHUTDOWN) && !inherited()) {
 		if (!create(name_of_session))
 			return false;
 		r = attach(name_of_session);

@@ -9,6 +9,15 @@ setup() {
 
 teardown() {
   teardown_work
+  rm -rf "${PUBLIC:-/nonexistent}"
+}
+
+# A copy of snag that every user can read.
+public() {
+  [ "$(id -u)" = 0 ] || skip 'only root can become another user'
+  PUBLIC=$(mktemp -d /tmp/snag-public.XXXXXX)
+  cp "$SNAG" "$LIB" "$PUBLIC"
+  chmod -R 755 "$PUBLIC"
 }
 
 log() {
@@ -87,4 +96,26 @@ C
   assert_output 'strict, done'
   run jq -r 'select(.call == "bind" or .call == "close") | .call' "$WORK/trace.jsonl"
   assert_output 'bind'
+}
+
+@test "a process that became another user and starts a program: that leaves the session, silently" {
+  public
+  local user=5432$BATS_TEST_NUMBER
+  cat >"$PUBLIC/become.py" <<'PY'
+import os, sys
+os.setuid(int(sys.argv[1]))
+os.execv("/bin/sh", ["sh", "-c", "echo here; /bin/true; echo still here"])
+PY
+  printf 'version: 1\nseed: nonsense\n' >"$PUBLIC/bad.yaml"
+  run env LD_PRELOAD="$PUBLIC/libsnag.so" SNAG_TRACE="$WORK/t.jsonl" "$PYTHON" "$PUBLIC/become.py" "$user"
+  assert_success
+  assert_output $'here\nstill here'
+  SNAG_ON_ERROR=strict SNAG_POLICY=$PUBLIC/bad.yaml run log "$PYTHON" "$PUBLIC/become.py" "$user"
+  assert_success
+  assert_output $'here\nstill here'
+  run env LD_PRELOAD="$PUBLIC/libsnag.so" SNAG_SESSION="u-$$-$BATS_TEST_NUMBER" "$PYTHON" "$PUBLIC/become.py" "$user"
+  assert_success
+  assert_output $'here\nstill here'
+  [ ! -e "/dev/shm/snag-$user" ]
+  [ ! -e "/tmp/snag-$user" ]
 }
