@@ -32,8 +32,10 @@ int sink_open(struct sink *s, const char *path, enum sink_format format)
 		return 0;
 	}
 	/* O_APPEND: two sessions that were told to use one file still write whole lines. */
-	s->fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NOCTTY, 0666);
-	return s->fd < 0 ? -errno : 0;
+	s->fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0666);
+	if (s->fd < 0)
+		return errno == ENXIO ? -EPIPE : -errno;	/* fifo(7): nobody reads it; a program is not to wait */
+	return fcntl(s->fd, F_SETFL, O_APPEND) < 0 ? -errno : 0;
 }
 
 void sink_put(struct sink *s, const struct record *r)

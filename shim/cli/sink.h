@@ -15,7 +15,8 @@ struct sink {
 	struct buf buf;
 };
 
-/* path "-" is stderr; AUTO: JSONL where the path ends in .jsonl. A file is emptied first. 0 or -errno. */
+/* path "-" is stderr; AUTO: JSONL where the path ends in .jsonl. A file is emptied first. 0 or -errno;
+ * -EPIPE: a FIFO that nobody reads. */
 int sink_open(struct sink *s, const char *path, enum sink_format format);
 void sink_put(struct sink *s, const struct record *r);
 /* A sink that cannot be written any more (full disk) says so once on stderr and is closed. */

@@ -119,3 +119,18 @@ PY
   [ ! -e "/dev/shm/snag-$user" ]
   [ ! -e "/tmp/snag-$user" ]
 }
+
+@test "a FIFO as the trace: with a reader it is written, without one nobody waits for it" {
+  local line
+  mkfifo "$WORK/t.jsonl"
+  run timeout 10 env LD_PRELOAD="$LIB" SNAG_TRACE="$WORK/t.jsonl" "$PROGRAMS/closing" close
+  assert_success
+  assert_line 'bound again'
+  assert_line "snag: SNAG_TRACE: $WORK/t.jsonl: no trace can be written there: Broken pipe"
+  exec 7<>"$WORK/t.jsonl"
+  run timeout 10 env LD_PRELOAD="$LIB" SNAG_TRACE="$WORK/t.jsonl" "$PROGRAMS/closing" close
+  assert_output 'bound again'
+  read -r -t 10 line <&7
+  exec 7<&-
+  assert_equal "$(jq -r .call <<<"$line")" session
+}
