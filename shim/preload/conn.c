@@ -4,7 +4,7 @@
 #include <effects/refuse.h>
 #include <string.h>
 
-/* One accept for both. Where the program does not ask for the peer's address, the trace still does. */
+/* One accept for both. */
 static int accept_as(unsigned id, int fd, struct sockaddr *sa, socklen_t *len, int flags, const void *caller)
 {
 	struct sockaddr_storage own;
@@ -13,7 +13,7 @@ static int accept_as(unsigned id, int fd, struct sockaddr *sa, socklen_t *len, i
 	bool ours = hook_enter_from(&h, id, fd, caller);
 	if (ours && !hook_decide(&h))
 		return (int)hook_leave(&h);
-	if (ours && h.traced && !sa && !len) {
+	if (ours && !sa && !len) {	/* rules and the trace ask all the same */
 		sa = (struct sockaddr *)&own;
 		len = &own_len;
 	}
