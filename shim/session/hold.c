@@ -105,6 +105,7 @@ int hold_share(struct session *s, struct sock_ref r)
 	struct sock *k = tables_sock(s, r.sock);
 	uint64_t word = k ? load_acquire(&k->word) : 0;
 	uint32_t owner = word_owner(word);
+	struct sock_hold *h;
 	int rc;
 
 	if (!k || !r.serial || word_serial(word) != r.serial)
@@ -119,7 +120,9 @@ int hold_share(struct session *s, struct sock_ref r)
 		return rc;
 	/* The owner may close it at this moment, without the lock. */
 	if (!shared_cas(&k->word, &word, SOCK_WORD(r.serial, 0, SOCK_SHARED))) {
-		hold_remove(s, hold_find(s, r.sock, owner));
+		h = hold_find(s, r.sock, owner);
+		if (h)	/* not there only where it was scribbled on */
+			hold_remove(s, h);
 		return -ENOENT;
 	}
 	socks_count(s, owner, -1);

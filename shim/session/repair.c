@@ -2,6 +2,7 @@
 #include <session/sock.h>
 
 #include "hold.h"
+#include "index.h"
 #include "tables.h"
 
 static bool proc_known(const struct session *s, uint32_t proc)
@@ -86,5 +87,7 @@ unsigned session_repair(struct session *s)
 	unsigned mended = repair_procs(s) + repair_holds(s, ready);
 
 	repair_chains(s, ready);
-	return mended + repair_socks(s, ready);
+	mended += repair_socks(s, ready);
+	index_rebuild(s);
+	return mended;
 }

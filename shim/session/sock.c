@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <session/lock.h>
 #include "hold.h"
+#include "index.h"
 #include "tables.h"
 
 /* Takes a free slot: slot + 1, or 0. The word alone takes it: a process that dies right after has a private socket with
@@ -55,11 +56,6 @@ struct sock_ref sock_new(struct session *s, uint32_t proc, int fd)
 	shared_store(&k->made_by, p->serial);
 	shared_store(&k->flags, 0);
 	return r;
-}
-
-static bool word_lives(uint64_t word)
-{
-	return word_state(word) == SOCK_PRIVATE || word_state(word) == SOCK_SHARED;
 }
 
 bool sock_is(const struct session *s, struct sock_ref r)
@@ -195,23 +191,16 @@ void sock_publish(struct session *s, struct sock_ref r, uint64_t cookie)
 	/* Another thread may have closed it meanwhile, and somebody else made a socket in its place. */
 	if (!sock_is(s, r))
 		shared_cas(&k->cookie, &cookie, 0);
+	index_add(s, r.sock);
 }
 
 struct sock_ref sock_find(const struct session *s, uint64_t cookie)
 {
-	uint32_t ready = tables_ready(s);
+	struct sock_ref none = {0, 0}, r = {index_find(s, cookie), 0};
+	const struct sock *k = tables_sock(s, r.sock);
 
-	for (uint32_t i = 0; i < ready && cookie; i++) {
-		const struct sock *k = &s->tables->sock[i];
-		uint64_t word;
-
-		if (load_relaxed(&k->cookie) != cookie)
-			continue;
-		word = load_acquire(&k->word);
-		if (word_lives(word))
-			return (struct sock_ref){i + 1, word_serial(word)};
-	}
-	return (struct sock_ref){0, 0};
+	r.serial = k ? word_serial(load_acquire(&k->word)) : 0;
+	return sock_is(s, r) ? r : none;
 }
 
 uint32_t sock_holder(const struct session *s, uint32_t sock, int *fd)

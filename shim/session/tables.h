@@ -11,6 +11,7 @@
 
 #define SESSION_SOCKS_FIRST 1024	/* sockets and references with file space from the start */
 #define SESSION_RING_FIRST 8192		/* ring slots likewise */
+#define SESSION_INDEX (2 * SNAG_SOCKS)	/* entries of the cookies' index: half full with all sockets there can be */
 #define LOCK_AT_UNKNOWN UINT64_MAX
 
 struct session_tables {
@@ -18,7 +19,9 @@ struct session_tables {
 	uint32_t mend;		/* 1: somebody died inside the lock, and the model has not been checked since */
 	uint32_t hold_hint;	/* where the search for a free reference begins */
 	uint32_t procs_high;	/* process slots used so far: searches go no further */
+	uint32_t index_used;	/* entries of the index that are not 0 */
 	struct proc proc[SNAG_PROCS];
+	uint32_t index[SESSION_INDEX];	/* see index.h: slot + 1; 0: free */
 	struct sock sock[SNAG_SOCKS];
 	struct sock_hold hold[SNAG_HOLDS];
 };
@@ -87,5 +90,6 @@ static inline uint32_t tables_serial(uint32_t *counter)
 static inline uint32_t word_serial(uint64_t w) { return (uint32_t)(w >> 32); }
 static inline uint32_t word_owner(uint64_t w) { return (uint32_t)(w >> 8) & 0xffffff; }
 static inline uint32_t word_state(uint64_t w) { return (uint32_t)w & 0xff; }
+static inline bool word_lives(uint64_t w) { return word_state(w) == SOCK_PRIVATE || word_state(w) == SOCK_SHARED; }
 
 #endif

@@ -14,6 +14,9 @@
 #define hold_remove step_hold_remove
 #define hold_share step_hold_share
 #define hold_unshare step_hold_unshare
+#define index_add step_index_add
+#define index_find step_index_find
+#define index_rebuild step_index_rebuild
 #define proc_alive step_proc_alive
 #define proc_claim step_proc_claim
 #define proc_drop step_proc_drop
@@ -61,8 +64,8 @@
 #define task_parse step_task_parse
 #define task_pid_ns step_task_pid_ns
 #define task_read step_task_read
-#define task_runs step_task_runs
 #define task_clock step_task_clock
+#define task_runs step_task_runs
 #define task_start_ns step_task_start_ns
 
 #endif

@@ -9,6 +9,7 @@ static void step(void);
 #include "../../shim/session/file.c"
 #include "../../shim/session/folder.c"
 #include "../../shim/session/hold.c"
+#include "../../shim/session/index.c"
 #include "../../shim/session/lock.c"
 #include "../../shim/session/proc.c"
 #include "../../shim/session/repair.c"

@@ -87,6 +87,24 @@ subprocess.run(["/usr/bin/env", "'"$PROGRAMS"'/inherit", "child", str(s.fileno()
   same_socket
 }
 
+# The child hears of its sockets by their numbers only, however they lie.
+@test "a hundred sockets, far apart" {
+  requires python3
+  run watched python3 -c 'import fcntl, os, socket, subprocess
+some = [socket.socket() for i in range(100)]
+far = [fcntl.fcntl(s.fileno(), fcntl.F_DUPFD, 300 + 7 * i) for i, s in enumerate(some)]
+for s in some: s.close()
+s = socket.socket(fileno=far[-1]); s.bind(("127.0.0.1", 0)); s.listen(5)
+for vfork in True, False:
+    subprocess._USE_VFORK = vfork
+    subprocess.run(["'"$PROGRAMS"'/inherit", "child", str(far[-1])], pass_fds=far, check=True)'
+  assert_success
+  run jq -r 'select(.call == "listen") | .sock' "$WORK/trace.jsonl"
+  assert_equal "${#lines[@]}" 3
+  assert_equal "$(printf '%s\n' "${lines[@]}" | sort -u | wc -l)" 1
+  nothing_lost
+}
+
 @test "a child gets the library first, beside what else is preloaded" {
   cc -shared -fPIC -o "$WORK/other.so" -x c - <<<'int other_library(void) { return 1; }'
   # shellcheck disable=SC2016

@@ -147,6 +147,8 @@ static void shared_ones(void **state)
 	assert_int_equal(s->tables->sock[r.sock - 1].word, 0);
 	assert_int_equal(s->tables->proc[a - 1].socks_held, 0);
 	assert_int_equal(s->tables->proc[b - 1].socks_held, 0);
+	assert_int_equal(s->tables->proc[a - 1].refs, 0);
+	assert_int_equal(s->tables->proc[b - 1].refs, 0);
 }
 
 static void found_by_cookie(void **state)
@@ -167,6 +169,31 @@ static void found_by_cookie(void **state)
 	assert_int_equal(sock_find(s, 78).sock, 0);
 	assert_int_equal(sock_find(s, 79).sock, 0);
 	assert_int_equal(sock_find(s, 77).serial, r.serial);
+}
+
+/* More cookies than the index has entries: the closed ones make room, what lives is found all the time. */
+static void cookies_without_end(void **state)
+{
+	struct session *s = &((struct fixture *)*state)->s;
+	uint32_t a = made_proc(s, 1);
+	struct sock_ref first = sock_new(s, a, 5);
+
+	sock_publish(s, first, 1);
+	for (uint64_t cookie = 2; cookie < SESSION_INDEX + SESSION_INDEX / 8; cookie++) {
+		struct sock_ref r = sock_new(s, a, 6);
+
+		sock_publish(s, r, cookie);
+		if (sock_find(s, cookie).serial != r.serial || sock_find(s, 1).serial != first.serial)
+			fail_msg("cookie %d is not found", (int)cookie);
+		sock_drop(s, a, r, false);
+		if (sock_find(s, cookie).sock)
+			fail_msg("cookie %d is found", (int)cookie);
+	}
+	assert_in_range(s->tables->index_used, 1, SESSION_INDEX / 4 * 3);
+	memset(s->tables->index, 0xff, sizeof(s->tables->index));
+	assert_int_equal(sock_find(s, 1).sock, 0);
+	session_repair(s);
+	assert_int_equal(sock_find(s, 1).serial, first.serial);
 }
 
 static void grows(void **state)
@@ -352,6 +379,7 @@ int main(void)
 		with_session(nonsense_is_refused),
 		with_session(shared_ones),
 		with_session(found_by_cookie),
+		with_session(cookies_without_end),
 		with_session(grows),
 		with_session(room_ends),
 		with_session(confirmation),
