@@ -208,6 +208,9 @@ static void build_call(const struct snag_call *c, const struct snag_plan *p, str
 static void build_result(const struct snag_call *c, const struct snag_plan *p, const struct snag_outcome *o,
 			 const struct verdict *v, struct snag_event_call *ev)
 {
+	/* A refusal that consumes a connection found none: what the program got is the kernel's. */
+	if (p->by == SNAG_BY_RULE && p->err && o->real_err > 0 && o->err != p->err)
+		ev->by = SNAG_BY_KERNEL;
 	ev->dur_ns = o->end_ns > c->start_ns ? o->end_ns - c->start_ns : 0;
 	ev->ret = o->ret;
 	ev->err = (uint16_t)o->err;
