@@ -71,7 +71,7 @@ C
   local where what
   for where in 'handler 8192' 'thread 16384'; do
     for what in sockets fork exec vfork spawn; do
-      run log "$PROGRAMS/narrow" ${where% *} "${where#* }" "$what"
+      run log "$PROGRAMS/narrow" "${where% *}" "${where#* }" "$what"
       assert_output "$what: ok"
     done
   done
