@@ -583,6 +583,32 @@ static void test_fits(void **state)
 	}
 }
 
+/* A refusal that consumes a connection makes the real call first; where that finds none, the kernel has answered. */
+static void test_nothing_to_consume(void **state)
+{
+	struct image_builder *b = policy();
+	struct snag_outcome o;
+	struct snag_call c;
+	struct front *f;
+
+	(void)state;
+	rule(b, "aborted", SNAG_CALL_accept, (struct rule_step){.action = SNAG_ACTION_errno, .err = ECONNABORTED});
+	f = front_begin(SNAG_MODE_INJECT, b);
+	tcp(f, 1);
+	c = drive_call(f->d, SNAG_CALL_accept, 1);
+	engine_decide(&f->e, &c, &f->plan);
+	o = drive_outcome(f->d, EAGAIN);
+	o.real_err = EAGAIN;
+	engine_commit(&f->e, &c, &f->plan, &o, f->ev);
+	assert_int_equal(f->ev[0].call.by, SNAG_BY_KERNEL);
+	assert_int_equal(f->ev[0].call.rule[0], 1);
+	o = drive_outcome(f->d, ECONNABORTED);
+	o.real_err = 0;
+	engine_commit(&f->e, &c, &f->plan, &o, f->ev);
+	assert_int_equal(f->ev[0].call.by, SNAG_BY_RULE);
+	front_end(f);
+}
+
 static void test_backlog(void **state)
 {
 	struct image_builder *b = policy();
@@ -708,7 +734,7 @@ int main(void)
 		cmocka_unit_test(test_inject),		cmocka_unit_test(test_modes),
 		cmocka_unit_test(test_dry),		cmocka_unit_test(test_order),
 		cmocka_unit_test(test_fits),		cmocka_unit_test(test_backlog),
-		cmocka_unit_test(test_view),		cmocka_unit_test(test_same_seed),
+		cmocka_unit_test(test_nothing_to_consume), cmocka_unit_test(test_view),		cmocka_unit_test(test_same_seed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
