@@ -80,7 +80,7 @@ struct snag_event_why {
 	uint8_t code;		/* enum snag_why */
 	uint8_t state;		/* enum snag_state of the holder */
 	uint8_t options;	/* enum snag_option bits of the holder */
-	uint8_t spare;
+	uint8_t others;		/* processes that share it, at most 255 */
 	uint32_t pid;		/* the holder; 0: unknown */
 	int32_t fd;
 	uint32_t sock;

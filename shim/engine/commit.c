@@ -172,6 +172,7 @@ static void build_why(const struct engine *e, const struct reason *reason, struc
 		return;
 	w->pid = h.pid;
 	w->fd = h.fd;
+	w->others = h.others;
 	memcpy(w->comm, h.comm, sizeof(w->comm));
 	memcpy(w->exe, h.exe, sizeof(w->exe));
 }

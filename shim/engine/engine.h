@@ -18,6 +18,7 @@
 struct engine_holder {		/* who holds a socket, for `why` */
 	uint32_t pid;
 	int32_t fd;
+	uint8_t others;		/* processes that share it, at most 255 */
 	char comm[16];
 	char exe[48];
 };

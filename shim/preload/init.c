@@ -14,16 +14,18 @@
 static bool holder(void *arg, uint32_t sock, uint32_t serial, struct engine_holder *out)
 {
 	struct proc p;
+	unsigned others;
 	int fd = -1;
 	(void)arg;
 	if (!sock_is(&session, (struct sock_ref){ .sock = sock, .serial = serial }))
 		return false;
-	if (!proc_get(&session, sock_holder(&session, sock, &fd), &p) || !proc_alive(&p))
+	if (!proc_get(&session, sock_holder(&session, sock, &fd, &others), &p) || !proc_alive(&p))
 		return false;
 	size_t len = strnlen(p.exe, sizeof(p.exe)), cut = len < sizeof(out->exe) ? 0 : len - sizeof(out->exe) + 1;
 	memset(out, 0, sizeof(*out));
 	out->pid = p.pid;
 	out->fd = fd;
+	out->others = others < UINT8_MAX ? (uint8_t)others : UINT8_MAX;
 	memcpy(out->comm, p.comm, sizeof(out->comm));
 	out->comm[sizeof(out->comm) - 1] = 0;
 	memcpy(out->exe, p.exe + cut, len - cut);

@@ -203,27 +203,30 @@ struct sock_ref sock_find(const struct session *s, uint64_t cookie)
 	return sock_is(s, r) ? r : none;
 }
 
-uint32_t sock_holder(const struct session *s, uint32_t sock, int *fd)
+uint32_t sock_holder(const struct session *s, uint32_t sock, int *fd, unsigned *others)
 {
 	struct sock k;
 	struct sock_hold *h;
 	struct proc p;
-	uint32_t steps = 0;
+	uint32_t steps = 0, holder = 0;
 
 	*fd = -1;
+	*others = 0;
 	if (!sock_get(s, sock, &k))
 		return 0;
 	if (word_state(k.word) == SOCK_PRIVATE) {
 		*fd = k.fd;
 		return word_owner(k.word);
 	}
+	/* The newest reference stands first; whoever has held it longest is the one to speak of. */
 	for (h = hold_next(s, sock, k.holds, &steps); h; h = hold_next(s, sock, load_acquire(&h->next), &steps)) {
 		uint32_t proc = load_acquire(&h->proc);
 
-		if (proc_get(s, proc, &p) && proc_alive(&p)) {
-			*fd = load_acquire(&h->fd);
-			return proc;
-		}
+		if (!proc_get(s, proc, &p) || !proc_alive(&p))
+			continue;
+		*others += holder != 0;
+		*fd = load_acquire(&h->fd);
+		holder = proc;
 	}
-	return 0;
+	return holder;
 }

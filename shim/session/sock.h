@@ -80,8 +80,9 @@ void sock_confirm_begin(struct session *s, uint32_t proc);
 void sock_confirm(struct session *s, uint32_t proc, struct sock_ref r, int fd);
 void sock_confirm_end(struct session *s, uint32_t proc, proc_closed_fn *closed, void *arg);
 
-/* Who holds it, for people: the owner or the first reference of a living process. 0: nobody. */
-uint32_t sock_holder(const struct session *s, uint32_t sock, int *fd);
+/* Who holds it, for people: the owner, or the living process that has had it longest; `others` counts those that share
+ * it. 0: nobody. */
+uint32_t sock_holder(const struct session *s, uint32_t sock, int *fd, unsigned *others);
 
 /* Under the lock, after its owner died inside: makes references and words agree again. Words tell what is private,
  * records who has what is shared; chains are made anew from the records. Returns what it mended. */

@@ -54,6 +54,7 @@ static void private_ones(void **state)
 	uint32_t a = made_proc(s, 1), b = made_proc(s, 1);
 	struct sock_ref r = sock_new(s, a, 5), q;
 	struct sock k;
+	unsigned others;
 	int fd;
 
 	assert_int_equal(r.serial, 1);
@@ -62,7 +63,7 @@ static void private_ones(void **state)
 	assert_true(sock_get(s, r.sock, &k));
 	assert_int_equal(k.fd, 5);
 	assert_int_equal(k.key, hash_mix(1000, 1));
-	assert_int_equal(sock_holder(s, r.sock, &fd), a);
+	assert_int_equal(sock_holder(s, r.sock, &fd, &others), a);
 	assert_int_equal(fd, 5);
 	assert_int_equal(s->tables->proc[a - 1].socks_held, 1);
 	assert_false(sock_drop(s, b, r, false));	/* not its own */
@@ -89,6 +90,7 @@ static void nonsense_is_refused(void **state)
 	struct session *s = &((struct fixture *)*state)->s;
 	static const struct sock_ref bad[] = {{0, 0}, {0, 1}, {1, 0}, {1, 9}, {1024, 1}, {1025, 1}, {UINT32_MAX, 1}};
 	struct sock k;
+	unsigned others;
 	int fd;
 
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
@@ -96,7 +98,7 @@ static void nonsense_is_refused(void **state)
 		assert_false(sock_drop(s, 1, bad[i], false));
 		assert_false(sock_get(s, bad[i].sock, &k));
 		assert_int_equal(sock_hold(s, 1, bad[i], 3), -ENOENT);
-		assert_int_equal(sock_holder(s, bad[i].sock, &fd), 0);
+		assert_int_equal(sock_holder(s, bad[i].sock, &fd, &others), 0);
 		sock_free(s, bad[i]);
 		sock_publish(s, bad[i], 5);
 	}
@@ -113,6 +115,7 @@ static void shared_ones(void **state)
 	uint32_t a = made_proc(s, (uint32_t)getpid()), b = made_proc(s, (uint32_t)getpid());
 	struct sock_ref r = sock_new(s, a, 5);
 	struct session_guard g;
+	unsigned others;
 	int fd;
 
 	assert_int_equal(session_lock(s, &g, a), 0);
@@ -122,21 +125,24 @@ static void shared_ones(void **state)
 	assert_int_equal(sock_hold(s, b, r, 7), 0);
 	assert_int_equal(sock_hold(s, SOCK_IN_FLIGHT, r, -1), 0);
 	assert_int_equal(references(s), 3);
+	assert_int_equal(sock_holder(s, r.sock, &fd, &others), a);	/* who has had it longest */
+	assert_int_equal(others, 1);
 	assert_false(sock_drop(s, a, r, false));
 	assert_false(sock_drop(s, a, r, false));
 	assert_false(sock_drop(s, a, r, false));		/* it has none left */
 	assert_int_equal(references(s), 2);
-	assert_int_equal(sock_holder(s, r.sock, &fd), b);
+	assert_int_equal(sock_holder(s, r.sock, &fd, &others), b);
+	assert_int_equal(others, 0);
 	assert_int_equal(fd, 7);
 	session_unlock(s, &g);
 	assert_false(sock_drop(s, b, r, false));		/* takes the lock itself */
 	assert_int_equal(s->header->lock, 0);
 	assert_true(sock_shared(s, r));				/* only on its way: nobody's own */
-	assert_int_equal(sock_holder(s, r.sock, &fd), 0);
+	assert_int_equal(sock_holder(s, r.sock, &fd, &others), 0);
 	assert_int_equal(sock_hold(s, a, r, 9), 0);
 	assert_false(sock_drop(s, SOCK_IN_FLIGHT, r, false));	/* it has arrived */
 	assert_false(sock_shared(s, r));			/* one descriptor in one process */
-	assert_int_equal(sock_holder(s, r.sock, &fd), a);
+	assert_int_equal(sock_holder(s, r.sock, &fd, &others), a);
 	assert_int_equal(fd, 9);
 	assert_int_equal(references(s), 0);
 	assert_int_equal(sock_hold(s, b, r, 3), 0);
@@ -352,9 +358,10 @@ static void scribbled_on(void **state)
 		}
 		for (uint32_t i = 0; i < 1100; i++) {
 			struct sock_ref r = {i, i ? word_serial(s->tables->sock[(i - 1) % 1024].word) : 1};
+			unsigned others;
 			int fd;
 
-			sock_holder(s, i, &fd);
+			sock_holder(s, i, &fd, &others);
 			sock_drop(s, i % 70, r, i % 2);
 			sock_hold(s, i % 70, r, 3);
 		}
