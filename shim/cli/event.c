@@ -119,7 +119,8 @@ static void fill_why(struct event_reader *e, const struct snag_event_why *w, str
 	struct record_holder *h = &r->why.holder;
 
 	r->why.code = text_of(why_name(w->code));
-	if (w->sock || w->pid) {
+	bool remains = !w->sock && !w->pid;	/* of a closed connection: no socket, and nobody's */
+	if (!remains || w->state != SNAG_STATE_NONE) {
 		h->pid = number_or_none(w->pid);
 		h->comm = fixed(w->comm, sizeof(w->comm));
 		h->exe = fixed(w->exe, sizeof(w->exe));
@@ -132,7 +133,8 @@ static void fill_why(struct event_reader *e, const struct snag_event_why *w, str
 		for (unsigned i = 0; i < ARRAY_LEN(options); i++)
 			if (w->options & options[i].bit)
 				h->options.item[h->options.n++] = text_of(options[i].name);
-		h->since = (int64_t)(w->since_ns & INT64_MAX);
+		if (!remains)
+			h->since = (int64_t)(w->since_ns & INT64_MAX);
 	}
 	e->space.why.n = e->space.fix.n = 0;
 	why_text(&e->space.why, w->code, r);

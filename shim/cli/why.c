@@ -37,6 +37,12 @@ static void process_name(struct buf *b, const struct record_holder *h)
 	buf_char(b, ']');
 }
 
+/* What is left of a connection that both sides have closed. */
+static bool holder_remains(const struct record_holder *h)
+{
+	return h->pid == RECORD_NONE && text_is(h->state, "time_wait");
+}
+
 /* "redis[4100] fd 7: LISTEN on 127.0.0.1:8080 without SO_REUSEPORT (since 12.4 s)" */
 static void holder_text(struct buf *b, const struct record *r)
 {
@@ -44,13 +50,15 @@ static void holder_text(struct buf *b, const struct record *r)
 
 	if (h->pid != RECORD_NONE)
 		process_name(b, h);
+	else if (holder_remains(h))
+		buf_str(b, "a closed connection in TIME_WAIT");
 	else
 		buf_str(b, "a socket that no process holds any more");
 	if (h->fd != RECORD_NONE) {
 		buf_str(b, " fd ");
 		buf_int(b, h->fd);
 	}
-	if (h->state.p) {
+	if (h->state.p && !holder_remains(h)) {
 		buf_str(b, ": ");
 		upper(b, h->state);
 	}
@@ -78,11 +86,11 @@ void why_text(struct buf *b, unsigned code, const struct record *r)
 		[SNAG_WHY_NO_LISTENER] = "nobody listens there",
 		[SNAG_WHY_WRONG_STATE] = "the socket's state does not allow the call",
 		[SNAG_WHY_WRONG_TYPE] = "the socket's type does not allow the call",
-		[SNAG_WHY_UNKNOWN_HOLDER] = "held by a socket outside the session",
+		[SNAG_WHY_UNKNOWN_HOLDER] = "held by a socket outside the session, or by the TIME_WAIT of one",
 	};
 	const struct record_holder *h = &r->why.holder;
 
-	if (h->pid != RECORD_NONE || h->sock != RECORD_NONE) {
+	if (h->pid != RECORD_NONE || h->sock != RECORD_NONE || holder_remains(h)) {
 		buf_str(b, "held by ");
 		holder_text(b, r);
 	} else if (code == SNAG_WHY_HELD) {
@@ -151,11 +159,13 @@ static void fix_held(struct buf *b, const struct record *r)
 		if (has_option(h, "SO_REUSEPORT"))
 			add(b, "SO_REUSEPORT on this socket too, as the same user");
 		else if (text_is(h->state, "time_wait"))
-			add(b, "SO_REUSEADDR on both sockets");
+			add(b, "SO_REUSEADDR on both sockets; or a wait of at most 60 s");
 		else if (text_is(h->state, "bound") && has_option(h, "SO_REUSEADDR"))
 			add(b, "SO_REUSEADDR on this socket too");
 	}
-	if (h->pid != RECORD_NONE) {
+	if (h->pid != RECORD_NONE && h->pid == r->pid) {
+		add(b, "or close the other socket first");
+	} else if (h->pid != RECORD_NONE) {
 		add(b, "or stop pid ");
 		buf_int(b, h->pid);
 	}
@@ -168,7 +178,7 @@ void why_fix(struct buf *b, unsigned code, const struct record *r)
 		[SNAG_WHY_PRIVILEGED] = "a port at or above ip_unprivileged_port_start; or CAP_NET_BIND_SERVICE",
 		[SNAG_WHY_NOT_LOCAL] = "an address of this machine; or IP_FREEBIND",
 		[SNAG_WHY_NO_LISTENER] = "a server that listens there first",
-		[SNAG_WHY_UNKNOWN_HOLDER] = "another port; or the end of the program that holds it",
+		[SNAG_WHY_UNKNOWN_HOLDER] = "another port; SO_REUSEADDR, against a TIME_WAIT; or the end of the program that holds it",
 	};
 
 	if (code == SNAG_WHY_HELD)

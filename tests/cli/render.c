@@ -161,6 +161,42 @@ static void test_refusal_names_the_holder(void **state)
 	assert_string_equal("held", r.why.code.p);
 }
 
+static void test_remains_of_a_connection(void **state)
+{
+	struct fixture *f = *state;
+	union snag_event ev[2] = { call_event(SNAG_CALL_bind, 4242) };
+	struct record r;
+
+	start_process(f, 1, 4242, "nginx");
+	ev[0].call.addr = v4(1, 8080);
+	ev[0].call.ret = -1;
+	ev[0].call.err = EADDRINUSE;
+	ev[1].why = (struct snag_event_why){ .head.kind = SNAG_EXTRA_WHY, .code = SNAG_WHY_HELD,
+					     .state = SNAG_STATE_TIME_WAIT, .fd = -1, .local = v4(1, 8080) };
+	to_record(f, ev, 2, &r);
+	assert_text(f, &r,
+		    "0.001234 nginx[4242] bind(6, 127.0.0.1:8080) = -1 EADDRINUSE\n"
+		    "         held by a closed connection in TIME_WAIT on 127.0.0.1:8080\n"
+		    "         would work with: another port; 127.0.0.2:8080; SO_REUSEADDR on both sockets; or a wait of at "
+		    "most 60 s\n");
+}
+
+/* Nobody is told to stop itself. */
+static void test_holder_is_the_caller(void **state)
+{
+	struct fixture *f = *state;
+	union snag_event ev[2] = { call_event(SNAG_CALL_bind, 4242) };
+	struct record r;
+
+	ev[0].call.addr = v4(1, 8080);
+	ev[0].call.err = EADDRINUSE;
+	ev[1].why = (struct snag_event_why){ .head.kind = SNAG_EXTRA_WHY, .code = SNAG_WHY_HELD, .pid = 4242, .fd = 5,
+					     .state = SNAG_STATE_BOUND, .local = v4(1, 8080) };
+	to_record(f, ev, 2, &r);
+	assert_non_null(memmem(r.why.fix.p, r.why.fix.n, "close the other socket", 22));
+	assert_null(memmem(r.why.fix.p, r.why.fix.n, "stop pid", 8));
+}
+
 /* The holder on the wildcard address: no other loopback address helps. */
 static void test_fix_against_wildcard(void **state)
 {
@@ -307,6 +343,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_plain_call, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_refusal_names_the_holder, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_remains_of_a_connection, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_holder_is_the_caller, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_fix_against_wildcard, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_arguments, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_unix_paths, set_up, tear_down),

@@ -109,7 +109,7 @@ PY
   assert_success
   assert_line --index 0 --regexp '^[0-9]+\.[0-9]{6} python3\[[0-9]+\] bind\([0-9]+, 127\.0\.0\.1:[0-9]+\) = -1 EADDRINUSE$'
   assert_line --index 1 --regexp '^         held by python3\[[0-9]+\] fd [0-9]+: LISTEN on 127\.0\.0\.1:[0-9]+ without SO_REUSEPORT \(since [0-9]+\.[0-9] s\)$'
-  assert_line --index 2 --regexp '^         would work with: another port; 127\.0\.0\.2:[0-9]+; or stop pid [0-9]+$'
+  assert_line --index 2 --regexp '^         would work with: another port; 127\.0\.0\.2:[0-9]+; or close the other socket first$'
   assert_equal "${#lines[@]}" 3
 }
 
