@@ -176,7 +176,6 @@ static bool call_record(struct event_reader *e, const union snag_event *ev, unsi
 	if (c->proto != SNAG_PROTO_NONE)
 		r->proto = text_of(proto_name(c->proto));
 	*(is_accept(c->call) ? &r->peer : &r->addr) = address_text(&c->addr, e->space.addr);
-	args_fill(r, c, &e->space.args);
 	fill_rules(e, c, r);
 	if (ev->head.kind == SNAG_EVENT_RULE) {
 		r->on = r->call;
@@ -185,6 +184,7 @@ static bool call_record(struct event_reader *e, const union snag_event *ev, unsi
 			r->signal = signal_text(c->arg[0], e->space.signal);
 		return true;
 	}
+	args_fill(r, c, &e->space.args);
 	r->dur = (int64_t)(c->dur_ns & INT64_MAX);
 	r->listener = number_or_none(c->listener);
 	fill_result(e, c, r);

@@ -277,6 +277,12 @@ static void test_other_records(void **state)
 	to_record(f, ev, 1, &r);
 	assert_text(f, &r, "0.001234 x[7] rule  acts on accept(6): SIGKILL\n");
 
+	ev[0].call.call = SNAG_CALL_listen;	/* the signal stands where its backlog would */
+	to_record(f, ev, 1, &r);
+	assert_true(r.backlog == RECORD_NONE);
+	assert_text(f, &r, "0.001234 x[7] rule  acts on listen(6): SIGKILL\n");
+	ev[0].call.call = SNAG_CALL_accept;
+
 	ev[0].call.flags = SNAG_EVENT_UNSEEN;
 	ev[0].head.kind = SNAG_EVENT_CALL;
 	to_record(f, ev, 1, &r);
