@@ -81,6 +81,7 @@ static bool inherited(void)
 	return given && mark && strcmp(given, mark) == 0;
 }
 
+/* One line for the program and all that it starts: those are told that they have inherited what does not exist. */
 static bool trouble(const char *what, const char *detail)
 {
 	if (inherited())
@@ -88,6 +89,8 @@ static bool trouble(const char *what, const char *detail)
 	say(what, detail);
 	if (is_mode("strict"))
 		sys_call(SYS_exit_group, EXIT_TROUBLE);
+	env_keep(start_library(), start_library_given(), name_of_session);
+	env_repair_own();
 	return false;
 }
 

@@ -89,3 +89,13 @@ PY
   assert_output $'killed\n98'
   "$SNAG" sessions >/dev/null	# drops the dead one
 }
+
+@test "a bad policy that is passed over is told of once, whatever the program starts" {
+  echo 'version: 2' >"$WORK/bad.yaml"
+  LD_PRELOAD=$LIB SNAG_POLICY=$WORK/bad.yaml SNAG_ON_ERROR=passthrough \
+    run sh -c '/bin/echo one; sh -c "/bin/echo two; /bin/echo three"'
+  assert_success
+  assert_line one
+  assert_line three
+  assert_equal "$(grep -c 'runs without snag' <<<"$output")" 1
+}
