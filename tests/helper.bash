@@ -53,9 +53,18 @@ gone() {
   ! kill -0 "$1" 2>/dev/null
 }
 
-# A TCP port that was free on every address a moment ago.
+# A TCP port that was free on every address a moment ago, below those that the kernel gives to clients by itself.
 free_port() {
-  "$PYTHON" -c 'import socket; s = socket.socket(socket.AF_INET6); s.bind(("::", 0)); print(s.getsockname()[1])'
+  python3 -c '
+import random, socket
+while True:
+    s = socket.socket(socket.AF_INET6)
+    try:
+        s.bind(("::", random.randrange(20000, 32000)))
+        print(s.getsockname()[1])
+        break
+    except OSError:
+        pass'
 }
 
 listens() {
