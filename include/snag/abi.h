@@ -76,4 +76,6 @@ struct snag_header {
 	uint32_t next_entry;	/* ordinals of processes that joined without a parent inside */
 };
 
+_Static_assert(__builtin_offsetof(struct snag_header, keeper_pid) == 324, "tests/helper.bash reads it there");
+
 #endif
