@@ -9,9 +9,11 @@
 _Static_assert((SESSION_INDEX & (SESSION_INDEX - 1)) == 0, "places go round the table by their low bits");
 _Static_assert(INDEX_FULL > SNAG_SOCKS, "after a rebuild there is room again");
 
+/* The kernel counts cookies up, so sockets made together stand together: groups of 64 are spread, and each group keeps
+ * its order. */
 static uint32_t index_place(uint64_t cookie)
 {
-	return (uint32_t)hash_mix(0, cookie) % SESSION_INDEX;
+	return ((uint32_t)hash_mix(0, cookie / 64) * 64 + (uint32_t)(cookie % 64)) % SESSION_INDEX;
 }
 
 static bool index_names(const struct session *s, uint32_t sock, uint64_t cookie)
