@@ -2,6 +2,7 @@
 #include "run.h"
 
 #include "cmd.h"
+#include "family.h"
 #include "find.h"
 #include "keeper.h"
 #include "launch.h"
@@ -46,8 +47,11 @@ static void watch_begin(struct watch *w, pid_t pid, uint64_t timeout_ns)
 static bool watch_ended(struct watch *w)
 {
 	int status;
+	pid_t pid;
 
-	if (!w->ended && waitpid(w->pid, &status, WNOHANG) == w->pid) {
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		if (pid != w->pid)	/* an orphan of it, see family_keep */
+			continue;
 		w->ended = true;
 		w->status = launch_status(status);
 		signals_command(0);
@@ -71,7 +75,7 @@ static void hit(void *arg, uint32_t pid)
 	}
 }
 
-/* The next stage of --timeout, if it is time. s: hit all processes of it; NULL: the command alone. */
+/* The next stage of --timeout, if it is time. s: hit all processes of it; NULL: the command and what descends from it. */
 static void watch_clock(struct watch *w, const struct session *s)
 {
 	if (!w->next_ns || now_ns() < w->next_ns)
@@ -86,6 +90,8 @@ static void watch_clock(struct watch *w, const struct session *s)
 	}
 	if (s)
 		procs_count(s, hit, &b);
+	else
+		family_count(hit, &b);
 }
 
 static int watch_status(const struct watch *w)
@@ -240,6 +246,8 @@ static int run_joined(const struct run *r, struct session *s, const struct progr
 	if (launch_library(&l) != 0)
 		return CMD_FAILED;
 	signals_wake(&woken);
+	if (r->timeout_ns)
+		family_keep();
 	pid_t pid = launch_start(&l);
 	if (pid < 0)
 		return -pid;
@@ -247,7 +255,7 @@ static int run_joined(const struct run *r, struct session *s, const struct progr
 	for (;;) {
 		uint32_t before = load_acquire(&woken);
 		struct timespec most = sys_timespec(100 * NSEC_PER_MSEC);
-		if (watch_ended(&w))
+		if (watch_ended(&w) && (w.stage == 0 || w.stage > 2 || family_count(NULL, NULL) == 0))
 			break;
 		watch_clock(&w, NULL);
 		sys_futex(&woken, FUTEX_WAIT, before, &most);

@@ -23,7 +23,7 @@ static const struct option_row rows[] = {
 	{ 'o', "output", "FILE", "the trace goes there instead of stderr; - is stderr" },
 	{ KEY_FORMAT, "format", "FORMAT", "text or jsonl; without it, jsonl where FILE ends in .jsonl" },
 	{ KEY_SUMMARY, "summary", NULL, "at the end, a table of calls and failures on stderr" },
-	{ KEY_TIMEOUT, "timeout", "D", "end the command after D, such as 500ms, 10s or 2m" },
+	{ KEY_TIMEOUT, "timeout", "D", "end the command after D, such as 500ms, 10s or 2m, and what it started" },
 	{ KEY_DRY_RUN, "dry-run", NULL, "change nothing; the trace says which rule would have acted" },
 	{ 'q', "quiet", NULL, "no trace on stderr, no seed line, no summary" },
 	{ KEY_AUDIT, "audit", NULL, NULL },
@@ -36,8 +36,9 @@ static const struct usage usage = {
 	.what = "Runs CMD in a session: its socket calls are traced, and fail, wait or are signalled as the policy says",
 	.options = rows,
 	.notes = "Exit status: CMD's own, or 128+N when signal N ended it; 124 when --timeout passed (SIGTERM to the\n"
-		 "session's processes, SIGKILL two seconds later); 125 when snag itself failed before the start; 126 when\n"
-		 "CMD is not executable, or no library can be loaded into it; 127 when it was not found.",
+		 "session's processes, SIGKILL two seconds later; in a session that was joined, to what descends from\n"
+		 "CMD); 125 when snag itself failed before the start; 126 when CMD is not executable, or no library can\n"
+		 "be loaded into it; 127 when it was not found.",
 };
 
 static uint64_t parse_duration(const char *s)

@@ -95,6 +95,30 @@ listen
   wait $keeper
 }
 
+@test "--timeout in a joined session ends the command and what descends from it, and nobody else" {
+  waiter
+  "$SNAG" run -q --session "$NAME" -- sh "$WORK/waiter.sh" "$WORK/end" 3>&- &
+  local keeper=$!
+  wait_for session_has_processes "$NAME"
+  # A child that hears SIGTERM, one that does not, and one whose parent is gone.
+  cat >"$WORK/family.sh" <<SH
+sleep 1000 & echo \$! >"$WORK/one"
+(trap '' TERM; exec sleep 1000) & echo \$! >"$WORK/two"
+(setsid sleep 1000 & echo \$! >"$WORK/three")
+wait
+SH
+  run "$SNAG" run -q --session "$NAME" --timeout 3s -- sh "$WORK/family.sh"
+  assert_equal "$status" 124
+  for child in one two three; do
+    assert [ -s "$WORK/$child" ]
+    wait_for gone "$(cat "$WORK/$child")"
+  done
+  refute gone $keeper
+  assert session_has_processes "$NAME"
+  touch "$WORK/end"
+  wait $keeper
+}
+
 @test "parallel runs never meet" {
   local port
   port=$(free_port)
