@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# A program overwrites the memory that it shares with snag: the trace is worth nothing then, but no process of the session
-# crashes, hangs or sees another result of a call, and the session ends with its last process.
+# A program overwrites the memory that it shares with snag: the trace is worth nothing then, but no process of the
+# session crashes, hangs or sees another result of a call, and the session ends with its last process.
 
 load ../helper
 

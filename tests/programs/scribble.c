@@ -1,8 +1,8 @@
 /* scribble.c - a process that overwrites all that the processes of its session share, while another one works on:
  * scribble zeroes|ones|SEED
  *
- * The worker makes, connects, duplicates, inherits and closes sockets before and after; every call of it must do what it
- * does without snag. */
+ * The worker makes, connects, duplicates, inherits and closes sockets before and after; every call of it must do what
+ * it does without snag. */
 #include "target.h"
 #include <sys/wait.h>
 
