@@ -1,9 +1,8 @@
 /* decide.c - what becomes of a call: the model's prediction, and the first rule whose terminal action fires. */
 #include "engine.h"
 
-#include <base/base.h>
 #include <base/calls.h>
-#include <errno.h>
+#include <policy/answers.h>
 #include <policy/match.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -70,22 +69,9 @@ static int step_errno(const struct rule_step *s, const struct snag_call *c)
 	if (s->action == SNAG_ACTION_errno)
 		return s->err;
 	if (s->action == SNAG_ACTION_deny)
-		return c->call == SNAG_CALL_connect ? ECONNREFUSED : EACCES;
+		return answers_denied(c->call);
 	return 0;
 }
-
-/* An errno that only some sockets can answer. */
-static const struct {
-	uint16_t call;		/* enum snag_call_id */
-	int err;
-	unsigned protos;	/* 1 << enum snag_proto */
-	bool blocking;		/* a blocking socket only */
-} errno_fits[] = {
-	{SNAG_CALL_connect, ECONNREFUSED, 1 << SNAG_PROTO_TCP | 1 << SNAG_PROTO_UNIX, false},
-	{SNAG_CALL_connect, ETIMEDOUT, 1 << SNAG_PROTO_TCP, false},
-	{SNAG_CALL_accept, EINTR, ~0u, true},
-	{SNAG_CALL_accept4, EINTR, ~0u, true},
-};
 
 static bool step_fits(const struct rule_step *s, const struct snag_call *c)
 {
@@ -93,15 +79,12 @@ static bool step_fits(const struct rule_step *s, const struct snag_call *c)
 
 	if (s->action == SNAG_ACTION_backlog)
 		return c->call == SNAG_CALL_listen;
-	for (unsigned i = 0; err && i < ARRAY_LEN(errno_fits); i++) {
-		if (errno_fits[i].call != c->call || errno_fits[i].err != err)
-			continue;
-		if (c->proto > SNAG_PROTO_OTHER || !(errno_fits[i].protos >> c->proto & 1))
-			return false;
-		if (errno_fits[i].blocking && !((c->facts & SNAG_FACT_BLOCKING) && c->blocking))
-			return false;
-	}
-	return true;
+	if (!err)
+		return true;
+	struct answers a = answers_of(c->call, err);
+	if (c->proto > SNAG_PROTO_OTHER || !(a.protos >> c->proto & 1))
+		return false;
+	return !a.blocking || ((c->facts & SNAG_FACT_BLOCKING) && c->blocking);
 }
 
 static bool rule_fits(const struct rules *r, const struct rule *rule, const struct snag_call *c)

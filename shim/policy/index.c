@@ -1,10 +1,10 @@
 /* index.c - what can be known of a policy before the first call: which facts each call's rules ask for, and which ports
  * they speak of. */
+#include "answers.h"
 #include "rules.h"
 
 #include <base/base.h>
 #include <base/calls.h>
-#include <errno.h>
 #include <string.h>
 
 #define WORTH_A_SET 8	/* rules; fewer are as quickly asked one by one */
@@ -31,10 +31,8 @@ static unsigned rule_facts(const struct rules *r, const struct rule *rule, unsig
 		facts |= key_facts[rules_key_at(rules_match(r, rule->first_match + i)->key, call)];
 	if (knows_local(call))
 		facts &= ~(unsigned)SNAG_FACT_LOCAL;
-	/* EINTR on accept fits a blocking socket only: on another one no correct program would call again by itself */
 	for (uint32_t i = 0; i < rule->n_steps; i++)
-		if (call_has(call, SNAG_TRAIT_NEW) && call_has(call, SNAG_TRAIT_BLOCK) &&
-		    rules_step(r, rule->first_step + i)->err == EINTR)
+		if (answers_of(call, rules_step(r, rule->first_step + i)->err).blocking)
 			facts |= SNAG_FACT_BLOCKING;
 	return facts;
 }

@@ -1,0 +1,49 @@
+/* answers: what an errno asks of the socket, and that the facts of a call follow from it. */
+#include "image.h"
+
+#include <errno.h>
+#include <policy/answers.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+static void test_rows(void **state)
+{
+	(void)state;
+	assert_int_equal(answers_of(SNAG_CALL_connect, ETIMEDOUT).protos, 1 << SNAG_PROTO_TCP);
+	assert_int_equal(answers_of(SNAG_CALL_connect, ECONNREFUSED).protos,
+			 1 << SNAG_PROTO_TCP | 1 << SNAG_PROTO_UNIX);
+	assert_int_equal(answers_of(SNAG_CALL_connect, EACCES).protos, ~0u);
+	assert_int_equal(answers_of(SNAG_CALL_bind, ETIMEDOUT).protos, ~0u);
+	assert_true(answers_of(SNAG_CALL_accept, EINTR).blocking);
+	assert_true(answers_of(SNAG_CALL_accept4, EINTR).blocking);
+	assert_false(answers_of(SNAG_CALL_accept, EMFILE).blocking);
+	assert_false(answers_of(SNAG_CALL_close, EINTR).blocking);
+	assert_int_equal(answers_denied(SNAG_CALL_connect), ECONNREFUSED);
+	assert_int_equal(answers_denied(SNAG_CALL_bind), EACCES);
+}
+
+/* A rule whose errno asks for a blocking socket makes its calls find out, and no other. */
+static void test_facts(void **state)
+{
+	struct image_builder *b = image_begin(SNAG_MODE_INJECT, 1);
+	struct rules *r;
+
+	(void)state;
+	image_rule(b, "r", (unsigned[]){SNAG_CALL_accept4, SNAG_CALL_close, 0});
+	*image_step(b) = (struct rule_step){.action = SNAG_ACTION_errno, .err = EINTR};
+	r = image_end(b);
+	assert_int_equal(r->call[SNAG_CALL_accept4].facts, SNAG_FACT_BLOCKING);
+	assert_int_equal(r->call[SNAG_CALL_accept].facts, 0);
+	assert_int_equal(r->call[SNAG_CALL_close].facts, 0);
+	free(r);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_rows),
+		cmocka_unit_test(test_facts),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
