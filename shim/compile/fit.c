@@ -73,6 +73,12 @@ static enum verdict do_fits(const struct object *what, unsigned call, unsigned *
 	return FITS;
 }
 
+struct answers policy_answers(const struct object *what, unsigned call)
+{
+	return answers_of(call, object_has(what, KEY_do_deny) ? answers_denied(call)
+							      : (int)object_num(what, KEY_do_errno, 0));
+}
+
 /* ---- one `do` by itself ---- */
 
 static void check_action(struct diags *d, const struct object *what, unsigned key, unsigned *terminal)

@@ -5,6 +5,7 @@
 #include "diag.h"
 #include "field.h"
 
+#include <policy/answers.h>
 #include <policy/rules.h>
 
 /* A match key of the image with its values. */
@@ -47,6 +48,8 @@ void policy_resolve(struct policy *p, struct diags *d, struct object *top);
 void fit_rule(struct diags *d, struct policy_rule *r);
 /* predicate.c: `match` with its endpoints to predicates. Wants the calls known. */
 void predicate_resolve(struct policy *p, struct policy_rule *r);
+/* fit.c: the sockets on which `do` can fail this call so; all where it fails none. */
+struct answers policy_answers(const struct object *what, unsigned call);
 /* warn.c: rules that can never match or fire, and what is not as it seems. */
 void warn_policy(struct policy *p);
 /* shadow.c: says so where a rule above the i-th decides each of its calls. */

@@ -2,23 +2,9 @@
 #include "language.h"
 #include "policy.h"
 
-#include <errno.h>
 #include <string.h>
 
 #define ALTERNATIVES_SEEN 16	/* rules with more are not compared: each one is, with each */
-
-/* Protocols (1 << enum snag_proto) that a rule's errno on connect fits at run time: no UDP connect is refused. */
-static unsigned fit_protos(const struct policy_rule *r)
-{
-	const struct object *what = r->steps[0].what;
-	int64_t err = object_has(what, KEY_do_deny) ? ECONNREFUSED : object_num(what, KEY_do_errno, 0);
-
-	if (!policy_covers(r, SNAG_CALL_connect))
-		return err == EINTR ? 0 : ~0u;
-	if (err == ECONNREFUSED)
-		return 1 << SNAG_PROTO_TCP | 1 << SNAG_PROTO_UNIX;
-	return err == ETIMEDOUT ? 1 << SNAG_PROTO_TCP : ~0u;
-}
 
 /* Decides every call that it matches: one terminal action, no condition, no end. */
 static bool is_absolute(const struct policy_rule *r)
@@ -37,6 +23,22 @@ static bool covers_all_of(const struct policy_rule *above, const struct policy_r
 	for (unsigned w = 0; w < SNAG_CALL_WORDS; w++)
 		if (r->calls[w] & ~above->calls[w])
 			return false;
+	return true;
+}
+
+/* Where r can act on a socket, can `above`, as far as their errnos go? All steps of a rule must fit. */
+static bool answers_all_of(const struct policy_rule *above, const struct policy_rule *r)
+{
+	for (unsigned c = 1; c < SNAG_CALLS; c++) {
+		struct answers its = policy_answers(above->steps[0].what, c), mine = {~0u, false};
+		for (unsigned i = 0; i < r->n_steps; i++) {
+			struct answers step = policy_answers(r->steps[i].what, c);
+			mine.protos &= step.protos;
+			mine.blocking |= step.blocking;
+		}
+		if (policy_covers(r, c) && ((mine.protos & ~its.protos) || (its.blocking && !mine.blocking)))
+			return false;
+	}
 	return true;
 }
 
@@ -87,7 +89,7 @@ static bool in_shadow(const struct policy_rule *r, const struct policy_rule *abo
 
 	if (n > ALTERNATIVES_SEEN || m > ALTERNATIVES_SEEN)
 		return false;
-	if (!covers_all_of(above, r) || fit_protos(r) & ~fit_protos(above))
+	if (!covers_all_of(above, r) || !answers_all_of(above, r))
 		return false;
 	for (unsigned k = n > 0; k <= n; k++) {
 		bool within = false;

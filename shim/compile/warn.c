@@ -1,46 +1,17 @@
 /* warn.c - rules that can never match or fire, and what is not as it seems. Warnings only: each of them is certain,
  * none is needed for a policy to work. */
+#include "kind.h"
 #include "language.h"
 #include "policy.h"
 #include "type.h"
 
 #include <base/base.h>
 #include <base/calls.h>
-#include <errno.h>
 #include <snag/state.h>
 #include <string.h>
 #include <sys/socket.h>
 
 /* ---- match: keys that contradict each other ---- */
-
-/* What kinds of sockets are there? A key leaves some of them. */
-enum kind { TCP4 = 1, TCP6 = 2, UDP4 = 4, UDP6 = 8, UNIX = 16, INET = TCP4 | TCP6 | UDP4 | UDP6, ALL = INET | UNIX };
-
-static unsigned kinds_of_value(unsigned key, const struct value *v)
-{
-	switch (key) {
-	case RULE_KEY_PROTO:
-		return v->lo == SNAG_PROTO_TCP ? TCP4 | TCP6 : v->lo == SNAG_PROTO_UDP ? UDP4 | UDP6 : UNIX;
-	case RULE_KEY_FAMILY:
-		return v->lo == AF_INET ? TCP4 | UDP4 : v->lo == AF_INET6 ? TCP6 | UDP6 : UNIX;
-	case RULE_KEY_PATH:
-		return UNIX;
-	case RULE_KEY_LOCAL_ADDR:
-	case RULE_KEY_PEER_ADDR:
-	case RULE_KEY_OWN_ADDR: /* an IPv4 address may be a mapped one of an IPv6 socket */
-		return !v->any && v->net.family == AF_INET6 ? TCP6 | UDP6 : INET;
-	case RULE_KEY_LOCAL_PORT:
-	case RULE_KEY_PEER_PORT:
-	case RULE_KEY_OWN_PORT:
-		return INET;
-	case RULE_KEY_QUEUE:
-		return TCP4 | TCP6 | UNIX;
-	case RULE_KEY_TIME_WAIT:
-		return TCP4 | TCP6;
-	default:
-		return ALL;
-	}
-}
 
 /* The key that a predicate was written under: it may stand in a list there. */
 static const char *key_text(const struct predicate *m)
@@ -52,30 +23,21 @@ static const char *key_text(const struct predicate *m)
 	return n ? n->key->text : "match";
 }
 
-static unsigned kinds_of(const struct predicate *m)
-{
-	unsigned kinds = 0;
-
-	for (unsigned i = 0; i < m->n; i++)
-		kinds |= kinds_of_value(m->key, &m->values[i]);
-	return kinds;
-}
-
 static bool warn_kinds(struct diags *d, const struct policy_rule *r, unsigned k)
 {
-	unsigned left = ALL;
+	unsigned left = KIND_ALL;
 
 	for (unsigned i = 0; i < r->n_match; i++) {
 		const struct predicate *m = &r->match[i];
 		if (!policy_counts(m, k))
 			continue;
-		unsigned kinds = kinds_of(m);
+		unsigned kinds = kind_of(m);
 		if (left & kinds) {
 			left &= kinds;
 			continue;
 		}
 		for (unsigned j = 0; j < i; j++) {
-			if (policy_counts(&r->match[j], k) && !(kinds_of(&r->match[j]) & kinds)) {
+			if (policy_counts(&r->match[j], k) && !(kind_of(&r->match[j]) & kinds)) {
 				diag_warn(d, m->node, "can never match: contradicts %s", key_text(&r->match[j]));
 				return true;
 			}
@@ -86,21 +48,23 @@ static bool warn_kinds(struct diags *d, const struct policy_rule *r, unsigned k)
 	return false;
 }
 
-/* What a socket can be when a call is made on it. */
+/* What a socket is when a call on it can succeed. What connects or listens now may have been anything before. */
 #define BIT(n) (1u << (n))
 static const struct {
 	const char *group;
-	unsigned roles, states; /* 0: any */
-	bool no_peer, no_socket;
+	unsigned roles, states, kinds; /* 0: any */
+	bool no_peer, no_socket, no_queue;
 } possible[] = {
-	{"accept", BIT(SNAG_ROLE_LISTENER), BIT(SNAG_STATE_LISTEN), true, false},
-	{"listen", BIT(SNAG_ROLE_LISTENER), BIT(SNAG_STATE_CLOSED) | BIT(SNAG_STATE_BOUND) | BIT(SNAG_STATE_LISTEN),
-	 true, false},
-	{"connect", BIT(SNAG_ROLE_CLIENT), 0, false, false},
-	{"bind", 0, 0, true, false},
-	{"socket", 0, 0, true, true},
-	{"socketpair", 0, 0, true, true},
+	{"accept", BIT(SNAG_ROLE_LISTENER), BIT(SNAG_STATE_LISTEN), KIND_TCP | KIND_UNIX, true, false, false},
+	{"listen", 0, BIT(SNAG_STATE_CLOSED) | BIT(SNAG_STATE_BOUND) | BIT(SNAG_STATE_LISTEN), KIND_TCP | KIND_UNIX,
+	 true, false, false},
+	{"connect", 0, 0, 0, false, false, true},
+	{"bind", 0, 0, 0, true, false, true},
+	{"socket", 0, 0, 0, true, true, true},
+	{"socketpair", 0, 0, 0, true, true, true},
 };
+
+static const char FAILS[] = "fails on such a socket anyway";
 
 /* Is there a socket at all for keys to look at? Calls on processes have none. */
 static bool key_needs_socket(unsigned key)
@@ -109,11 +73,11 @@ static bool key_needs_socket(unsigned key)
 	       key == RULE_KEY_QUEUE || key == RULE_KEY_TIME_WAIT || key == RULE_KEY_BLOCKING;
 }
 
-/* Why no such call can meet the predicate; NULL: one can. */
+/* Why no such call can meet the predicate, or only one that fails anyway; NULL: one can. */
 static const char *impossible_for(const struct predicate *m, unsigned call)
 {
 	const struct call_row *row = call_row(call);
-	unsigned key = rules_key_at(m->key, call), roles = 0, states = 0;
+	unsigned key = rules_key_at(m->key, call), asked = 0;
 
 	if ((row->traits & SNAG_TRAIT_PROC) &&
 	    (key_needs_socket(key) || key == RULE_KEY_PROTO || key == RULE_KEY_FAMILY))
@@ -125,14 +89,16 @@ static const char *impossible_for(const struct predicate *m, unsigned call)
 			return "is made on no socket";
 		if (possible[i].no_peer && (key == RULE_KEY_PEER_ADDR || key == RULE_KEY_PEER_PORT))
 			return "knows of no peer beforehand";
-		roles = possible[i].roles;
-		states = possible[i].states;
+		if (possible[i].no_queue && key == RULE_KEY_QUEUE)
+			return "is made on no listener";
+		if (possible[i].kinds && !(possible[i].kinds & kind_of(m)))
+			return FAILS;
+		asked = key == RULE_KEY_ROLE ? possible[i].roles : key == RULE_KEY_STATE ? possible[i].states : 0;
 	}
-	unsigned asked = key == RULE_KEY_ROLE ? roles : key == RULE_KEY_STATE ? states : 0;
 	for (unsigned i = 0; i < m->n && asked; i++)
 		if (asked & BIT(m->values[i].lo))
 			return NULL;
-	return asked ? "is made on no such socket" : NULL;
+	return asked ? FAILS : NULL;
 }
 
 static bool warn_calls(struct diags *d, const struct policy_rule *r, unsigned k)
@@ -148,7 +114,8 @@ static bool warn_calls(struct diags *d, const struct policy_rule *r, unsigned k)
 			any = !why;
 		}
 		if (!any && name) {
-			diag_warn(d, r->match[i].node, "can never match: %s %s", name, why);
+			diag_warn(d, r->match[i].node, "%s: %s %s", why == FAILS ? "is of no use" : "can never match",
+				  name, why);
 			return true;
 		}
 	}
@@ -202,7 +169,7 @@ static bool warn_alternative(struct diags *d, const struct policy_rule *r, unsig
 static void warn_match(struct diags *d, const struct policy_rule *r)
 {
 	const struct object *match = object_sub(r->object, KEY_rule_match);
-	const struct predicate *exe = policy_match(r, RULE_KEY_EXE);
+	const struct predicate *exe = policy_match(r, RULE_KEY_EXE), *comm = policy_match(r, RULE_KEY_COMM);
 
 	if (match && object_has(match, KEY_match_side) && !object_has(match, KEY_match_addr) &&
 	    !object_has(match, KEY_match_port) && !object_has(match, KEY_match_endpoint))
@@ -210,6 +177,10 @@ static void warn_match(struct diags *d, const struct policy_rule *r)
 	for (unsigned i = 0; exe && i < exe->n; i++)
 		if (strchr(exe->values[i].text, '/'))
 			diag_warn(d, exe->values[i].node, "can never match: exe is a base name, without folders");
+	for (unsigned i = 0; comm && i < comm->n; i++)
+		if (strlen(comm->values[i].text) >= sizeof(((struct snag_who *)NULL)->comm))
+			diag_warn(d, comm->values[i].node,
+				  "the kernel keeps 15 bytes of a comm; only that many are compared");
 	if (warn_alternative(d, r, 0))
 		return;
 	for (unsigned k = 1; k <= policy_alternatives(r); k++)
@@ -289,6 +260,28 @@ static void warn_arrival(struct diags *d, const struct policy_rule *r)
 				  "seed fixes; count_per: process counts in each");
 }
 
+/* count_per: listener speaks of the socket that a call is made on. */
+static void warn_listener(struct diags *d, const struct policy_rule *r)
+{
+	const struct object *w = object_sub(r->object, KEY_rule_when);
+	const char *name = NULL;
+
+	if (!w || object_num(w, KEY_when_count_per, RULE_PER_RULE) != RULE_PER_LISTENER)
+		return;
+	for (unsigned c = SNAG_CALLS - 1; c; c--) {
+		bool listener = !call_has(c, SNAG_TRAIT_PROC);
+		for (size_t i = 0; i < ARRAY_LEN(possible) && listener; i++)
+			listener = !possible[i].no_queue || strcmp(possible[i].group, call_row(c)->group) != 0;
+		if (policy_covers(r, c) && listener)
+			return;
+		if (policy_covers(r, c))
+			name = call_row(c)->group;
+	}
+	if (name)
+		diag_warn(d, object_at(w, KEY_when_count_per),
+			  "%s is made on no listener; did you mean socket, or process?", name);
+}
+
 /* ---- do ---- */
 
 /* On a non-blocking connect a delay is a late completion; on other calls that could wait it holds up the thread. */
@@ -308,21 +301,38 @@ static void warn_delay(struct diags *d, const struct policy_rule *r)
 				  "call; hold (accept) and stall (recv, send) let readiness come late instead");
 }
 
-/* EINTR on accept fits blocking sockets only: on others no correct program would call again by itself. */
-static void warn_eintr(struct diags *d, const struct policy_rule *r)
+/* Can a call of the rule have such a socket, as far as the rule's keys tell? */
+static bool may_answer(const struct policy_rule *r, struct answers a)
 {
 	const struct predicate *blocking = policy_match(r, RULE_KEY_BLOCKING);
-	bool only_accept = true;
+	unsigned kinds = kind_of_rule(r);
 
-	for (unsigned c = 1; c < SNAG_CALLS; c++)
-		if (policy_covers(r, c))
-			only_accept &= strcmp(call_row(c)->group, "accept") == 0;
-	if (!blocking || blocking->values[0].lo || !only_accept)
+	if (a.blocking && blocking && !blocking->values[0].lo)
+		return false;
+	return !kinds || kinds & kind_of_protos(a.protos); /* none: it never matches, which was said */
+}
+
+/* An errno of one action that none of the rule's calls can answer. */
+static void warn_answers(struct diags *d, const struct policy_rule *r, const struct object *what)
+{
+	unsigned key = object_has(what, KEY_do_deny) ? KEY_do_deny : KEY_do_errno;
+	struct answers last = {~0u, false};
+	const char *name = NULL;
+
+	for (unsigned c = SNAG_CALLS - 1; c; c--) {
+		if (!policy_covers(r, c))
+			continue;
+		last = policy_answers(what, c);
+		name = call_row(c)->group;
+		if (may_answer(r, last))
+			return;
+	}
+	if (!name)
 		return;
-	for (unsigned i = 0; i < r->n_steps; i++)
-		if (object_num(r->steps[i].what, KEY_do_errno, 0) == EINTR)
-			diag_warn(d, object_at(r->steps[i].what, KEY_do_errno),
-				  "never fires: EINTR fits an accept that blocks");
+	const char *on = last.protos == ~0u ? "" : last.protos >> SNAG_PROTO_UNIX & 1 ? " over tcp or unix" : " over tcp";
+	diag_warn(d, object_at(what, key), "never fires: %s fits %s%s%s only",
+		  key == KEY_do_deny ? "deny" : object_text(what, key), name, on,
+		  last.blocking ? " on a blocking socket" : "");
 }
 
 /* ---- the whole ---- */
@@ -346,8 +356,10 @@ void warn_policy(struct policy *p)
 		warn_match(p->diags, r);
 		warn_when(p->diags, r);
 		warn_arrival(p->diags, r);
+		warn_listener(p->diags, r);
 		warn_delay(p->diags, r);
-		warn_eintr(p->diags, r);
+		for (unsigned j = 0; j < r->n_steps; j++)
+			warn_answers(p->diags, r, r->steps[j].what);
 		warn_shadow(p, i);
 	}
 }

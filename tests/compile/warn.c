@@ -3,9 +3,29 @@
 
 static const struct given_row match[] = {
 	{V1 "rules:\n"
-	    "  - {name: l1, call: listen, match: {role: client}, do: {errno: EADDRINUSE}}\n",
-	 "p.yaml:3:44: warning: rules[0].match.role: can never match: listen is made on no "
-	 "such socket\n"},
+	    "  - {name: l1, call: accept, match: {role: client}, do: {errno: EMFILE}}\n",
+	 "p.yaml:3:44: warning: rules[0].match.role: is of no use: accept fails on such a socket anyway\n"},
+	{V1 "rules:\n"
+	    "  - {call: [connect, listen], match: {role: accepted}, do: {delay: 1s}}\n"
+	    "  - {call: listen, match: {role: client}, do: {delay: 1s}}\n"
+	    "  - {call: connect, match: {role: listener}, do: {delay: 1s}}\n",
+	 ""},
+	{V1 "rules:\n"
+	    "  - {call: listen, match: {proto: udp}, do: {errno: EADDRINUSE}}\n",
+	 "p.yaml:3:35: warning: rules[0].match.proto: is of no use: listen fails on such a socket anyway\n"},
+	{V1 "rules:\n"
+	    "  - {call: [listen, accept], match: {proto: [udp, unix]}, do: {delay: 1s}}\n",
+	 ""},
+	{V1 "rules:\n"
+	    "  - {call: connect, match: {queue: \">=3\"}, do: {errno: EACCES}}\n",
+	 "p.yaml:3:36: warning: rules[0].match.queue: can never match: connect is made on no listener\n"},
+	{V1 "rules:\n"
+	    "  - {call: accept, match: {queue: \">=3\", proto: unix}, do: {errno: EMFILE}}\n",
+	 "p.yaml:3:35: warning: rules[0].match.queue: can never match: contradicts proto\n"},
+	{V1 "rules:\n"
+	    "  - {call: bind, match: {comm: [abcdefghijklmno, abcdefghijklmnop]}, do: {errno: EACCES}}\n",
+	 "p.yaml:3:50: warning: rules[0].match.comm[1]: the kernel keeps 15 bytes of a comm; only that many are "
+	 "compared\n"},
 	{V1 "rules:\n"
 	    "  - {name: l2, call: listen, match: {proto: unix, port: 80}, do: {errno: "
 	    "EADDRINUSE}}\n",
@@ -23,8 +43,8 @@ static const struct given_row match[] = {
 	 "beforehand\n"},
 	{V1 "rules:\n"
 	    "  - {name: l8, call: accept, match: {state: bound}, do: {errno: EMFILE}}\n",
-	 "p.yaml:3:45: warning: rules[0].match.state: can never match: accept is made on no "
-	 "such socket\n"},
+	 "p.yaml:3:45: warning: rules[0].match.state: is of no use: accept fails on such a "
+	 "socket anyway\n"},
 	{V1 "rules:\n"
 	    "  - {name: l9, call: socket, match: {port: 80}, do: {errno: EMFILE}}\n",
 	 "p.yaml:3:44: warning: rules[0].match.port: can never match: socket is made on no "
@@ -50,9 +70,8 @@ static const struct given_row match[] = {
 	    "  - {call: connect, match: {proto: [tcp, unix], path: /x}, do: {deny: true}}\n",
 	 ""},
 	{V1 "rules:\n"
-	    "  - {call: [listen, accept], match: {role: client}, do: {delay: 1s}}\n",
-	 "p.yaml:3:44: warning: rules[0].match.role: can never match: listen is made on no "
-	 "such socket\n"},
+	    "  - {call: [accept, listen], match: {state: established}, do: {delay: 1s}}\n",
+	 "p.yaml:3:45: warning: rules[0].match.state: is of no use: listen fails on such a socket anyway\n"},
 	{V1 "rules:\n"
 	    "  - {call: [listen, bind], match: {role: client}, do: {delay: 1s}}\n",
 	 ""},
@@ -238,8 +257,10 @@ static const struct given_row waiting[] = {
 	 ""},
 	{V1 "rules:\n"
 	    "  - {name: d4, call: accept, match: {blocking: false}, do: {errno: EINTR}}\n",
-	 "p.yaml:3:68: warning: rules[0].do.errno: never fires: EINTR fits an accept that "
-	 "blocks\n"},
+	 "p.yaml:3:68: warning: rules[0].do.errno: never fires: EINTR fits accept on a blocking socket only\n"},
+	{V1 "rules:\n"
+	    "  - {name: d5, call: accept, match: {blocking: true}, do: {errno: EINTR}}\n",
+	 ""},
 };
 
 static void test_waiting(void **state)
@@ -248,7 +269,65 @@ static void test_waiting(void **state)
 	given_table(waiting);
 }
 
+/* An errno that the sockets of the rule never answer. */
+static const struct given_row answers[] = {
+	{V1 "rules:\n"
+	    "  - {call: connect, match: {proto: unix}, do: {errno: ETIMEDOUT}}\n",
+	 "p.yaml:3:55: warning: rules[0].do.errno: never fires: ETIMEDOUT fits connect over tcp only\n"},
+	{V1 "rules:\n"
+	    "  - {call: connect, match: {path: /x}, do: {errno: ETIMEDOUT}}\n",
+	 "p.yaml:3:52: warning: rules[0].do.errno: never fires: ETIMEDOUT fits connect over tcp only\n"},
+	{V1 "rules:\n"
+	    "  - {call: connect, match: {proto: udp}, do: {errno: ECONNREFUSED}}\n",
+	 "p.yaml:3:54: warning: rules[0].do.errno: never fires: ECONNREFUSED fits connect over tcp or unix only\n"},
+	{V1 "rules:\n"
+	    "  - {call: connect, match: {proto: udp}, steps: [{do: {delay: 1s}}, {do: {deny: true}}]}\n",
+	 "p.yaml:3:81: warning: rules[0].steps[1].do.deny: never fires: deny fits connect over tcp or unix only\n"},
+	{V1 "rules:\n"
+	    "  - {call: connect, match: {proto: [udp, tcp]}, do: {errno: ETIMEDOUT}}\n",
+	 ""},
+	{V1 "rules:\n"
+	    "  - {call: connect, match: {proto: unix}, do: {errno: ECONNREFUSED}}\n",
+	 ""},
+	{V1 "rules:\n"
+	    "  - {call: [bind, connect], match: {proto: udp}, do: {deny: true}}\n",
+	 ""},
+	{V1 "endpoints:\n"
+	    "  web: {port: 80}\n"
+	    "  sock: {path: /run/x}\n"
+	    "rules:\n"
+	    "  - {call: connect, match: {endpoint: [web, sock]}, do: {errno: ETIMEDOUT}}\n",
+	 ""},
+};
+
+static void test_answers(void **state)
+{
+	(void)state;
+	given_table(answers);
+}
+
+static const struct given_row listeners[] = {
+	{V1 "rules:\n"
+	    "  - {call: [connect, fork], when: {first: 3, count_per: listener}, do: {delay: 1s}}\n",
+	 "p.yaml:3:57: warning: rules[0].when.count_per: connect is made on no listener; did you mean socket, or "
+	 "process?\n"},
+	{V1 "rules:\n"
+	    "  - {call: [connect, accept], when: {first: 3, count_per: listener}, do: {delay: 1s}}\n",
+	 ""},
+};
+
+static void test_listeners(void **state)
+{
+	(void)state;
+	given_table(listeners);
+}
+
 static const struct given_row shadow[] = {
+	{V1 "rules:\n"
+	    "  - {name: a, call: accept, do: {errno: EINTR}}\n"
+	    "  - {name: b, call: accept, do: {errno: EMFILE}}\n"
+	    "  - {name: c, call: accept, do: {errno: EINTR}}\n",
+	 "p.yaml:5:5: warning: rules[2]: never fires: rule 'a' above it decides each of its calls\n"},
 	{V1 "rules:\n"
 	    "  - {name: s1, call: connect, do: {errno: ECONNREFUSED}}\n"
 	    "  - {name: s2, call: connect, do: {errno: ETIMEDOUT}}\n"
@@ -307,8 +386,9 @@ static const struct given_row shadow[] = {
 	 ""},
 	{V1 "rules:\n"
 	    "  - {name: a, do: {deny: true}}\n"
-	    "  - {name: b, call: bind, do: {deny: true}}\n",
-	 ""},
+	    "  - {name: b, call: bind, do: {deny: true}}\n"
+	    "  - {name: c, call: connect, do: {delay: 1s}}\n",
+	 "p.yaml:4:5: warning: rules[1]: never fires: rule 'a' above it decides each of its calls\n"},
 };
 
 static void test_shadow(void **state)
@@ -338,8 +418,10 @@ static void test_mode(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_match),	cmocka_unit_test(test_when),   cmocka_unit_test(test_arrival),
-		cmocka_unit_test(test_waiting), cmocka_unit_test(test_shadow), cmocka_unit_test(test_mode),
+		cmocka_unit_test(test_match),	     cmocka_unit_test(test_when),
+		cmocka_unit_test(test_arrival),	     cmocka_unit_test(test_waiting),
+		cmocka_unit_test(test_answers),	     cmocka_unit_test(test_listeners),
+		cmocka_unit_test(test_shadow),	     cmocka_unit_test(test_mode),
 		cmocka_unit_test(test_alternatives), cmocka_unit_test(test_alternatives_in_shadow),
 	};
 
