@@ -5,6 +5,7 @@
 
 enum cmd_exit {
 	CMD_OK = 0,
+	CMD_LOST = 1,		/* what was asked for could not be read or written */
 	CMD_USAGE = 2,		/* wrong options or operands, of every command but run; check: a policy with errors */
 	CMD_TIMEOUT = 124,	/* run: --timeout passed */
 	CMD_FAILED = 125,	/* run, keeper: snag itself failed before the start */

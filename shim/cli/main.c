@@ -1,7 +1,9 @@
 /* main.c - snag: a table of commands. */
 #include "cmd.h"
 
+#include <errno.h>
 #include <snag/abi.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -34,7 +36,7 @@ static void print_usage(FILE *out)
 	fprintf(out, "\n`snag COMMAND --help` prints a command's options; `snag --version` the version.\n");
 }
 
-int main(int argc, char **argv)
+static int command(int argc, char **argv)
 {
 	if (argc < 2) {
 		print_usage(stderr);
@@ -56,4 +58,22 @@ int main(int argc, char **argv)
 	}
 	fprintf(stderr, "snag: no command '%s'; `snag --help` lists them\n", argv[1]);
 	return CMD_USAGE;
+}
+
+/* Output that did not arrive, on a full disk say, is no success. */
+static bool output_lost(void)
+{
+	bool before = ferror(stdout);
+
+	if (fflush(stdout) == 0 && !before)
+		return false;
+	fprintf(stderr, "snag: the output could not be written%s%s\n", before ? "" : ": ", before ? "" : strerror(errno));
+	return true;
+}
+
+int main(int argc, char **argv)
+{
+	int status = command(argc, argv);
+
+	return output_lost() && status == CMD_OK ? CMD_LOST : status;
 }
