@@ -70,7 +70,15 @@ static struct text rule_name(const struct rules *rules, unsigned index1)
 
 static void fill_rules(const struct event_reader *e, const struct snag_event_call *c, struct record *r)
 {
+	struct record_texts *all = &r->rules;
+
 	r->rule = rule_name(e->rules, c->rule[0]);
+	for (unsigned i = 0; i < ARRAY_LEN(c->rule); i++) {
+		all->item[all->n] = rule_name(e->rules, c->rule[i]);
+		all->n += all->item[all->n].p != NULL;
+	}
+	if (all->n < 2)
+		all->n = 0;
 	r->dry = c->flags & SNAG_EVENT_DRY;
 	for (unsigned i = 0; i < ARRAY_LEN(c->log) && e->rules; i++) {
 		const struct rule_step *step = c->log[i] ? rules_step(e->rules, c->log[i] - 1) : NULL;

@@ -60,6 +60,7 @@ const struct record_field record_fields[] = {
 	FIELD(record, err, "errno", RECORD_TEXT, "the error as the program saw it, by name"),
 	FIELD(record, by, "by", RECORD_TEXT, "who decided it: kernel, model, rule"),
 	FIELD(record, rule, "rule", RECORD_TEXT, "the rule that acted"),
+	FIELD(record, rules, "rules", RECORD_LIST, "all rules that acted or logged, where there is more than one"),
 	FIELD(record, dry, "dry", RECORD_BOOL, "--dry-run: the rule would have acted"),
 	FIELD(record, unseen, "unseen", RECORD_BOOL, "nobody saw the result"),
 	FIELD(record, signal, "signal", RECORD_TEXT, "the signal that the rule sends"),
@@ -140,12 +141,12 @@ bool record_has(const struct record_field *f, const void *base)
 	}
 }
 
+const char *const record_own[] = { "session", "process", "lost", "rule", "mark", "expect", "oracle", NULL };
+
 bool record_is_call(const struct record *r)
 {
-	static const char *const own[] = { "session", "process", "lost", "rule", "mark", "expect", "oracle" };
-
-	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
-		if (text_is(r->call, own[i]))
+	for (size_t i = 0; record_own[i]; i++)
+		if (text_is(r->call, record_own[i]))
 			return false;
 	return true;
 }

@@ -44,6 +44,7 @@ struct record {
 	int64_t value, newfd, first, last;
 	int64_t ret;
 	struct text err, by, rule;
+	struct record_texts rules;	/* more than one: all, `rule` first */
 	bool dry, unseen;
 	struct text signal, on;
 	struct text model, model_why;
@@ -95,6 +96,8 @@ static inline bool text_is(struct text t, const char *s)
 	return t.p && t.n == strlen(s) && memcmp(t.p, s, t.n) == 0;
 }
 
+/* What stands in `call` of records that are no call; NULL ends them. */
+extern const char *const record_own[];
 /* Is it a call, not one of the session's own records? */
 bool record_is_call(const struct record *r);
 /* A call that failed. */

@@ -83,6 +83,10 @@ static void rule_lines(const struct writer *w, const struct record *r)
 	buf_str(w->b, "         ");
 	buf_str(w->b, r->dry ? "would be changed by rule " : text_is(r->by, "rule") ? "by rule " : "matched rule ");
 	coloured(w, YELLOW, r->rule);
+	for (size_t i = 1; i < r->rules.n; i++) {
+		buf_str(w->b, i == 1 ? ", with " : ", ");
+		coloured(w, YELLOW, r->rules.item[i]);
+	}
 	buf_char(w->b, '\n');
 }
 
