@@ -1,5 +1,6 @@
 /* trace.c - `snag trace FILE`: a JSONL trace as text, with filters. */
 #include "cmd.h"
+#include "filter.h"
 #include "find.h"
 #include "jsonl.h"
 #include "options.h"
@@ -10,15 +11,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { KEY_CALL = 256, KEY_PORT, KEY_FAILED, KEY_RULE, KEY_PID, KEY_FOLLOW };
 
 static const struct option_row rows[] = {
-	{ KEY_CALL, "call", "CALL[,CALL]", "only these calls (also session, process, lost, rule)" },
-	{ KEY_PORT, "port", "N", "only calls that speak of this port" },
+	{ KEY_CALL, "call", "CALL[,CALL]", "only these, as in a rule: accept covers accept4, =accept does not; also session, "
+				       "process, lost, rule" },
+	{ KEY_PORT, "port", "N", "only calls that speak of this port, or of a listener there" },
 	{ KEY_FAILED, "failed", NULL, "only calls that failed" },
-	{ KEY_RULE, "rule", "NAME", "only what this rule acted on" },
+	{ KEY_RULE, "rule", "NAME", "only what this rule acted on or logged" },
 	{ KEY_PID, "pid", "N", "only this process" },
 	{ KEY_FOLLOW, "follow", NULL, "go on as the trace grows, until its session ends" },
 	{ 0 },
@@ -26,59 +29,24 @@ static const struct option_row rows[] = {
 
 static const struct usage usage = {
 	.line = "trace [options] FILE",
-	.what = "Prints a JSONL trace as text; - is stdin. Filters add up",
+	.what = "Prints a JSONL trace as text; - is stdin",
 	.options = rows,
-};
-
-struct filter {
-	const char *call;	/* names, divided by commas; NULL: all */
-	const char *rule;
-	int64_t port, pid;	/* RECORD_NONE: all */
-	bool failed, follow;
+	.notes = "What is shown passes every kind of filter. One given several times takes any of its values.\n"
+		 "Exit status: 0; 1 when FILE cannot be read; 2 when a line of it is no JSON object.",
 };
 
 struct reading {
 	const char *path;
 	FILE *in;
 	struct filter filter;
+	bool follow;
 	struct buf out;
 	char session[SNAG_SESSION_NAME_MAX];
 	bool ended, colour;
+	bool begun;		/* a first line has been read */
+	int error;		/* errno, where `in` could not be read on */
 	unsigned long bad;	/* lines that are no JSON object */
 };
-
-static bool in_list(const char *list, struct text t)
-{
-	for (const char *at = list; at;) {
-		size_t n = strcspn(at, ",");
-		if (t.p && n == t.n && memcmp(at, t.p, n) == 0)
-			return true;
-		at = at[n] ? at + n + 1 : NULL;
-	}
-	return false;
-}
-
-static bool has_port(struct text addr, int64_t port)
-{
-	char want[24];
-	int n = snprintf(want, sizeof(want), ":%lld", (long long)port);
-
-	return addr.p && addr.n >= (size_t)n && memcmp(addr.p + addr.n - n, want, (size_t)n) == 0;
-}
-
-static bool passes(const struct filter *f, const struct record *r)
-{
-	if (f->call && !in_list(f->call, r->call))
-		return false;
-	if (f->rule && !text_is(r->rule, f->rule))
-		return false;
-	if (f->pid != RECORD_NONE && r->pid != f->pid)
-		return false;
-	if (f->failed && !record_failed(r))
-		return false;
-	return f->port == RECORD_NONE || has_port(r->addr, f->port) || has_port(r->local, f->port) ||
-	       has_port(r->peer, f->port);
-}
 
 static void flush(struct reading *g)
 {
@@ -92,6 +60,7 @@ static void one_line(struct reading *g, const char *line, size_t n)
 	struct record r;
 	json_t *json;
 
+	g->begun = true;
 	if (jsonl_read(line, n, &r, &json) < 0) {
 		g->bad++;
 		return;
@@ -103,7 +72,7 @@ static void one_line(struct reading *g, const char *line, size_t n)
 			g->session[r.name.n] = 0;
 		}
 	}
-	if (r.call.p && passes(&g->filter, &r)) {
+	if (r.call.p && filter_passes(&g->filter, &r)) {
 		text_write(&g->out, &r, g->colour);
 		if (g->out.n > 65536)
 			flush(g);
@@ -111,11 +80,14 @@ static void one_line(struct reading *g, const char *line, size_t n)
 	json_decref(json);
 }
 
-/* Does the session still run? Then its keeper may write more. */
+/* Does the session still run? Then its keeper may write more. An empty file is one whose session has yet to begin. */
 static bool goes_on(const struct reading *g)
 {
 	struct session s;
+	struct stat st;
 
+	if (!g->begun)
+		return fstat(fileno(g->in), &st) == 0 && S_ISREG(st.st_mode);
 	if (!session_name_ok(g->session) || find_session(&s, g->session) != 0)
 		return false;
 	session_detach(&s);
@@ -129,7 +101,7 @@ static void read_lines(struct reading *g, struct buf *line)
 	size_t size = 0;
 	ssize_t n;
 
-	clearerr(g->in);
+	clearerr(g->in);	/* of the end of the file, which may grow */
 	while ((n = getline(&chunk, &size, g->in)) > 0) {
 		buf_bytes(line, chunk, (size_t)n);
 		if (chunk[n - 1] != '\n')
@@ -137,6 +109,8 @@ static void read_lines(struct reading *g, struct buf *line)
 		one_line(g, line->p, line->n);
 		line->n = 0;
 	}
+	if (ferror(g->in))
+		g->error = errno;
 	free(chunk);
 	flush(g);
 }
@@ -144,10 +118,10 @@ static void read_lines(struct reading *g, struct buf *line)
 static void read_trace(struct reading *g)
 {
 	struct buf line = { 0 };
-	bool last = !g->filter.follow;
+	bool last = !g->follow;
 
 	read_lines(g, &line);
-	while (!g->ended && !last) {
+	while (!g->ended && !last && !ferror(g->in) && !ferror(stdout)) {
 		last = !goes_on(g);	/* asked before the look: what was written until then is seen */
 		if (!last)
 			usleep(50000);
@@ -159,75 +133,91 @@ static void read_trace(struct reading *g)
 	buf_free(&line);
 }
 
-static bool parse_number(const char *s, int64_t *n)
+static int take(struct reading *g, int key)
 {
-	char *end;
-
-	errno = 0;
-	*n = strtoll(s, &end, 10);
-	return s[0] >= '0' && s[0] <= '9' && !*end && !errno;
-}
-
-static int take(struct filter *f, int key)
-{
-	bool good = true;
+	int err = -1;
 
 	switch (key) {
 	case KEY_CALL:
-		f->call = optarg;
+		err = filter_add_calls(&g->filter, optarg);
 		break;
 	case KEY_RULE:
-		f->rule = optarg;
+		err = filter_add_rule(&g->filter, optarg);
 		break;
 	case KEY_PORT:
-		good = parse_number(optarg, &f->port);
+		err = filter_add_port(&g->filter, optarg);
 		break;
 	case KEY_PID:
-		good = parse_number(optarg, &f->pid);
+		err = filter_add_pid(&g->filter, optarg);
 		break;
 	case KEY_FAILED:
-		f->failed = true;
-		break;
+		g->filter.failed = true;
+		return CMD_OK;
 	case KEY_FOLLOW:
-		f->follow = true;
-		break;
-	default:
-		return CMD_USAGE;
+		g->follow = true;
+		return CMD_OK;
 	}
-	if (!good)
-		fprintf(stderr, "snag trace: '%s' is no number\n", optarg);
-	return good ? CMD_OK : CMD_USAGE;
+	return err ? CMD_USAGE : CMD_OK;
+}
+
+static int wrong_files(const char *what)
+{
+	fprintf(stderr, "snag trace: %s; usage: snag %s\n", what, usage.line);
+	return CMD_USAGE;
+}
+
+/* Options may stand behind FILE, too; `--` ends them. -1: go on; else the exit status. */
+static int read_arguments(struct reading *g, int argc, char **argv)
+{
+	bool ended = false;
+
+	while (optind < argc) {
+		int key = ended ? OPTIONS_END : options_next(&usage, argc, argv);
+		if (key == OPTIONS_HELP)
+			return CMD_OK;
+		if (key != OPTIONS_END) {
+			if (take(g, key) != CMD_OK)
+				return CMD_USAGE;
+			continue;
+		}
+		ended = ended || strcmp(argv[optind - 1], "--") == 0;
+		if (optind == argc)
+			break;
+		if (g->path)
+			return wrong_files("one FILE at a time");
+		g->path = argv[optind++];
+	}
+	return g->path ? -1 : wrong_files("no FILE to print");
+}
+
+static int print_trace(struct reading *g)
+{
+	const char *no_color = getenv("NO_COLOR");
+
+	g->in = strcmp(g->path, "-") == 0 ? stdin : fopen(g->path, "re");
+	if (g->in) {
+		g->colour = isatty(STDOUT_FILENO) && !(no_color && no_color[0]);
+		read_trace(g);
+	}
+	if (!g->in || ferror(g->in)) {
+		fprintf(stderr, "snag trace: %s: %s\n", g->path, strerror(g->in ? g->error : errno));
+		return CMD_LOST;
+	}
+	if (g->bad)
+		fprintf(stderr, "snag trace: %s: %lu lines are no JSON objects\n", g->path, g->bad);
+	return g->bad ? CMD_USAGE : CMD_OK;
 }
 
 int cmd_trace(int argc, char **argv)
 {
-	struct reading g = { .filter = { .port = RECORD_NONE, .pid = RECORD_NONE } };
-	const char *no_color = getenv("NO_COLOR");
-	int key, status = CMD_OK;
+	struct reading g = { .path = NULL };
+	int status = read_arguments(&g, argc, argv);
 
-	while (status == CMD_OK && (key = options_next(&usage, argc, argv)) != OPTIONS_END) {
-		if (key == OPTIONS_HELP)
-			return CMD_OK;
-		status = take(&g.filter, key);
-	}
-	if (status != CMD_OK)
-		return status;
-	if (!argv[optind] || argv[optind + 1]) {
-		fprintf(stderr, "usage: snag %s\n", usage.line);
-		return CMD_USAGE;
-	}
-	g.path = argv[optind];
-	g.in = strcmp(g.path, "-") == 0 ? stdin : fopen(g.path, "re");
-	if (!g.in) {
-		fprintf(stderr, "snag trace: %s: %s\n", g.path, strerror(errno));
-		return CMD_USAGE;
-	}
-	g.colour = isatty(STDOUT_FILENO) && !(no_color && no_color[0]);
-	read_trace(&g);
-	buf_free(&g.out);
-	if (g.in != stdin)
+	if (status < 0)
+		status = print_trace(&g);
+	if (g.in && g.in != stdin)
 		fclose(g.in);
-	if (g.bad)
-		fprintf(stderr, "snag trace: %s: %lu lines are no JSON objects\n", g.path, g.bad);
-	return g.bad ? CMD_USAGE : CMD_OK;
+	buf_free(&g.out);
+	filter_free(&g.filter);
+	return status;
 }

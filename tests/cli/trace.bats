@@ -137,10 +137,79 @@ PY
   assert_equal "$(count --pid "$pid")" "$(lines ".pid == $pid")"
   port=$(jq -r 'select(.call == "connect" and .proto == "tcp").addr' "$WORK/t.jsonl" | grep -oE '[0-9]+$')
   assert_equal "$(count --port "$port" --call connect)" 1
-  run "$SNAG" trace --port x "$WORK/t.jsonl"
+}
+
+@test "filters: groups and variants of calls, several values, options behind FILE" {
+  cat >"$WORK/accept4.py" <<'PY'
+import socket, ctypes
+s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen(5)
+c = [socket.create_connection(s.getsockname()) for i in range(3)]
+libc = ctypes.CDLL(None)
+libc.accept(s.fileno(), None, None)
+libc.accept4(s.fileno(), None, None, 0)
+libc.accept4(s.fileno(), None, None, 0)
+PY
+  "$SNAG" run -q -o "$WORK/t.jsonl" -- "$PYTHON" "$WORK/accept4.py"
+  count() { "$SNAG" trace "$WORK/t.jsonl" "$@" | grep -cE '^[0-9]+\.[0-9]{6} '; }
+  assert_equal "$(count --call accept)" 3
+  assert_equal "$(count --call =accept)" 1
+  assert_equal "$(count --call =accept4)" 2
+  assert_equal "$(count --call ' bind , listen ')" 2
+  assert_equal "$(count --call bind --call session,listen)" 4
+  # accept does not say the port of its listener; its bind did.
+  local port
+  port=$(jq -r 'select(.call == "bind").local' "$WORK/t.jsonl" | grep -oE '[0-9]+$')
+  assert_equal "$(count --port "$port" --call accept)" 3
+  assert_equal "$(count --port "$port" --call =accept,bind,listen,connect)" 6
+  assert_equal "$(count --pid 1 --pid "$(jq -r 'select(.call == "bind").pid' "$WORK/t.jsonl")" --call bind)" 1
+}
+
+@test "every rule of an event is named, and found by --rule" {
+  "$SNAG" run -q -o "$WORK/t.jsonl" --rule 'socket name=first: log="a"' --rule 'socket name=second: EMFILE' \
+    --rule 'socketpair name=alone: log="b"' -- "$PYTHON" -c '
+import socket
+try: socket.socket()
+except OSError: pass
+socket.socketpair()'
+  run jq -c 'select(.call == "socket" or .call == "socketpair") | [.rule, .rules]' "$WORK/t.jsonl"
+  assert_output $'["second",["second","first"]]\n["alone",null]'
+  for rule in first second; do
+    run "$SNAG" trace --rule $rule "$WORK/t.jsonl"
+    assert_output --partial "by rule second, with first"
+  done
+  run "$SNAG" trace --rule alone --rule none "$WORK/t.jsonl"
+  assert_line --index 0 --partial 'socketpair('
+}
+
+@test "what cannot be asked for is refused in one line" {
+  echo '{}' >"$WORK/t.jsonl"
+  for options in "--port x" "--port 0" "--port 65536" "--pid 0" "--call nonsense" "--call bind,,listen" "--call =recvfroms" \
+    "$WORK/t.jsonl"; do
+    # shellcheck disable=SC2086
+    run "$SNAG" trace $options "$WORK/t.jsonl"
+    assert_equal "$status" 2
+    assert_equal "${#lines[@]}" 1
+  done
+  run "$SNAG" trace
   assert_equal "$status" 2
-  run "$SNAG" trace "$WORK/none.jsonl"
-  assert_equal "$status" 2
+  assert_output --partial "no FILE to print"
+}
+
+@test "what cannot be read or written is exit 1, in one line" {
+  for file in "$WORK/none.jsonl" "$WORK"; do
+    run "$SNAG" trace "$file"
+    assert_equal "$status" 1
+    assert_equal "${#lines[@]}" 1
+    assert_output --partial "$file"
+  done
+  [ -e /dev/full ] || skip "no /dev/full"
+  "$SNAG" run -q -o "$WORK/t.jsonl" -- true
+  for command in "trace $WORK/t.jsonl" "trace --follow $WORK/t.jsonl" "schema" "--help" "run --help" "sessions --json"; do
+    run bash -c "'$SNAG' $command >/dev/full"
+    assert_equal "$status" 1
+    assert_equal "${#lines[@]}" 1
+    assert_output --partial "could not be written"
+  done
 }
 
 @test "a damaged line is counted, the others are printed" {
@@ -168,6 +237,17 @@ SH
   wait $follow
   assert grep -q 'socket(' "$WORK/out"
   assert_equal "$(grep -cE '^[0-9]+\.[0-9]{6} ' "$WORK/out")" "$(wc -l <"$WORK/t.jsonl")"
+}
+
+@test "--follow waits for a trace that has not begun" {
+  : >"$WORK/t.jsonl"
+  timeout 30 "$SNAG" trace --follow "$WORK/t.jsonl" >"$WORK/out" 3>&- &
+  local follow=$!
+  follows() { [ "$(readlink "/proc/$(pgrep -P $follow)/fd/3")" = "$WORK/t.jsonl" ]; }
+  wait_for follows
+  "$SNAG" run -q -o "$WORK/t.jsonl" -- "$PYTHON" -c 'import socket; socket.socket().close()'
+  wait $follow
+  assert grep -q 'socket(' "$WORK/out"
 }
 
 @test "the trace on stderr keeps whole lines beside the program's own" {
