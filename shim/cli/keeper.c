@@ -282,6 +282,7 @@ int keeper_create(struct keeper *k, const char *name, const struct compiled *pol
 	k->seq = 1;
 	k->reader = (struct event_reader){ .session = &k->session, .rules = k->rules, .procs = &k->procs };
 	signals_wake(&k->session.header->keeper_wake);
+	sink_begin(&k->sink);
 	put_start(k, sources);
 	return 0;
 }

@@ -32,10 +32,18 @@ int sink_open(struct sink *s, const char *path, enum sink_format format)
 		return 0;
 	}
 	/* O_APPEND: two sessions that were told to use one file still write whole lines. */
-	s->fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0666);
+	s->fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0666);
 	if (s->fd < 0)
 		return errno == ENXIO ? -EPIPE : -errno;	/* fifo(7): nobody reads it; a program is not to wait */
 	return fcntl(s->fd, F_SETFL, O_APPEND) < 0 ? -errno : 0;
+}
+
+void sink_begin(struct sink *s)
+{
+	struct stat st;
+
+	if (s->fd >= 0 && !s->borrowed && fstat(s->fd, &st) == 0 && S_ISREG(st.st_mode) && ftruncate(s->fd, 0) < 0)
+		fprintf(stderr, "snag: the trace's file keeps what was in it: %s\n", strerror(errno));
 }
 
 void sink_put(struct sink *s, const struct record *r)

@@ -15,9 +15,11 @@ struct sink {
 	struct buf buf;
 };
 
-/* path "-" is stderr; AUTO: JSONL where the path ends in .jsonl. A file is emptied first. 0 or -errno;
- * -EPIPE: a FIFO that nobody reads. */
+/* path "-" is stderr; AUTO: JSONL where the path ends in .jsonl. What is in a file stays there until
+ * sink_begin. 0 or -errno; -EPIPE: a FIFO that nobody reads. */
 int sink_open(struct sink *s, const char *path, enum sink_format format);
+/* There is going to be a trace: empties the file. */
+void sink_begin(struct sink *s);
 void sink_put(struct sink *s, const struct record *r);
 /* A sink that cannot be written any more (full disk) says so once on stderr and is closed. */
 void sink_flush(struct sink *s);

@@ -129,6 +129,17 @@ ASM
   assert_equal "$status" 125
 }
 
+@test "a trace from before stays until there is a session" {
+  echo before >"$WORK/t.txt"
+  # No file may be as long as a session is.
+  run bash -c "trap '' XFSZ; ulimit -f 8; '$SNAG' run -q -o '$WORK/t.txt' -- true"
+  assert_equal "$status" 125
+  assert_equal "$(cat "$WORK/t.txt")" before
+  run "$SNAG" run -q -o "$WORK/t.txt" -- true
+  assert_success
+  refute grep -q before "$WORK/t.txt"
+}
+
 @test "what is not built yet is refused by its name" {
   run "$SNAG" run --audit -- true
   assert_output "snag run: --audit is not built yet"
