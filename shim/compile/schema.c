@@ -58,7 +58,7 @@ static json_t *value_forms(const struct field *f)
 		json_array_append_new(forms, json_pack("{sb}", "const", 1));
 	else if (t->accepts & ACCEPT_BOOL)
 		json_array_append_new(forms, json_pack("{ss}", "type", "boolean"));
-	if ((t->accepts & ACCEPT_NUMBER) && !unit_only)
+	if ((t->accepts & ACCEPT_NUMBER) && !unit_only && !t->names)
 		json_array_append_new(forms, number_schema(f));
 	if (t->pattern)
 		json_array_append_new(forms, json_pack("{ssss}", "type", "string", "pattern", t->pattern));

@@ -5,6 +5,7 @@
 #include <base/calls.h>
 #include <base/names.h>
 #include <pwd.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -106,13 +107,24 @@ static const char *read_errno(struct arena *a, const struct field *f, const char
 	return NULL;
 }
 
+/* SIGKILL may have been written as KILL, kill or 9. */
+static const char *signal_hint(struct arena *a, const char *text)
+{
+	const char *name = NULL;
+
+	if (strspn(text, "0123456789") == strlen(text) && strlen(text) < 4)
+		name = signal_name((int)strtol(text, NULL, 10));
+	else if (!(name = suggest(text, signal_candidate, NULL)))
+		name = suggest(arena_printf(a, "SIG%s", text), signal_candidate, NULL);
+	return name ? arena_printf(a, "; did you mean %s?", name) : "";
+}
+
 static const char *read_signal(struct arena *a, const struct field *f, const char *text, struct value *v)
 {
 	(void)f;
 	v->lo = signal_by_name(text, strlen(text));
 	if (!v->lo)
-		return arena_printf(a, "unknown signal %s%s", diag_quote(a, text),
-				    suggest_hint(a, text, signal_candidate, NULL));
+		return arena_printf(a, "unknown signal %s%s", diag_quote(a, text), signal_hint(a, text));
 	v->text = signal_name((int)v->lo);
 	return NULL;
 }
@@ -209,7 +221,7 @@ const struct type type_text = {"text", "a text", ACCEPT_TEXT, read_text, NULL, N
 const struct type type_pattern = {"pattern", "a path, with * for any characters", ACCEPT_TEXT, read_text, NULL, NULL};
 const struct type type_errno_name = {"errno",	     "an errno such as EADDRINUSE", ACCEPT_TEXT, read_errno, NULL,
 				     errno_candidate};
-const struct type type_signal = {"signal",	  "a signal such as SIGTERM", ACCEPT_TEXT, read_signal, NULL,
+const struct type type_signal = {"signal",	  "a signal such as SIGTERM", ACCEPT_TEXT | ACCEPT_NUMBER, read_signal, NULL,
 				 signal_candidate};
 const struct type type_addr = {"address", "an address such as 127.0.0.1 or 10.0.0.0/8, or any", ACCEPT_TEXT,
 			       read_addr, "^(any|[0-9A-Fa-f.:]+(%[0-9]+)?(/[0-9]{1,3})?)$",	NULL};

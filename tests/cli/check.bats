@@ -164,6 +164,8 @@ mode: log
 {version: 1, rules: [{call: "=accept4", do: {delay: 1.5s}}]}
 {version: 1, rules: [{call: bind, do: {delay: 5}}]}
 {version: 1, rules: [{call: bind, do: {}}]}
+{version: 1, rules: [{call: bind, do: {signal: 9}}]}
+{version: 1, rules: [{call: bind, do: {signal: SIGKILL}}]}
 {version: 1, rules: [{call: bind}]}
 {version: 1, rules: [{call: bind, do: deny, steps: [{do: deny}]}]}
 {version: 1, rules: [{call: bind, match: {port: 8000..8099}, do: deny}]}

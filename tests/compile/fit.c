@@ -201,6 +201,15 @@ static const struct given_row actions[] = {
 	 "p.yaml:3:31: error: rules[0].do.signal: unknown signal 'SIGKIL'; did you mean "
 	 "SIGKILL?\n"},
 	{V1 "rules:\n"
+	    "  - {call: bind, do: {signal: 9}}\n"
+	    "  - {call: bind, do: {signal: KILL}}\n"
+	    "  - {call: bind, do: {signal: term}}\n"
+	    "  - {call: bind, do: {signal: 999}}\n",
+	 "p.yaml:3:31: error: rules[0].do.signal: unknown signal '9'; did you mean SIGKILL?\n"
+	 "p.yaml:4:31: error: rules[1].do.signal: unknown signal 'KILL'; did you mean SIGKILL?\n"
+	 "p.yaml:5:31: error: rules[2].do.signal: unknown signal 'term'; did you mean SIGTERM?\n"
+	 "p.yaml:6:31: error: rules[3].do.signal: unknown signal '999'\n"},
+	{V1 "rules:\n"
 	    "  - {call: bind, do: {signal: SIGKILL, after_call: true}}\n",
 	 ""},
 	{V1 "rules:\n"
