@@ -127,6 +127,12 @@ void setting_apply(struct diags *d, const struct source *source, unsigned ordina
 		struct node *there = place_of(&s, documents, n, &st[0], &st[1]);
 		if (s.failed)
 			return;
+		if (there && depth == 2 && !there->key && there->kind == NODE_MAP) {
+			const char *path = arena_copy(s.arena, text, (size_t)(s.at - text));
+			scan_fail(&s, st[1].col, path,
+				  arena_printf(s.arena, "is a map of keys; set one of them: %s.KEY=VALUE", path));
+			return;
+		}
 		if (there && depth > 2) {
 			map = there;
 			at = 2;

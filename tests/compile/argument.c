@@ -98,6 +98,8 @@ static const struct argument_row sets[] = {
 	{"endpoints.db.port=x", "--set 1:19: error: endpoints.db.port: wants a port such as 8080, or a range such as "
 				"8000..8099, found 'x'\n"},
 	{"seed='1", "--set 1:6: error: a quote that is never closed\n"},
+	{"rules[0]=x", "--set 1:6: error: rules[0]: is a map of keys; set one of them: rules[0].KEY=VALUE\n"},
+	{"rules.a=x", "--set 1:7: error: rules.a: is a map of keys; set one of them: rules.a.KEY=VALUE\n"},
 	{"expect[0].exit=0", "--set 1:7: error: expect: no item [0]; there are 0\n"},
 };
 
