@@ -39,6 +39,38 @@ static yaml_mark_t mark_of_offset(const struct loader *l, size_t offset)
 	return m;
 }
 
+/* The text at a mark, to its end; "" where it does not lie in the file. */
+static const char *text_at(const struct loader *l, yaml_mark_t m)
+{
+	size_t i = 0;
+
+	for (; m.line && i < l->len; i++)
+		m.line -= l->text[i] == '\n';
+	for (; m.column && i < l->len && l->text[i] != '\n'; m.column--)
+		for (i++; i < l->len && ((unsigned char)l->text[i] & 0xc0) == 0x80; i++)
+			;
+	return i < l->len ? l->text + i : "";
+}
+
+/* What a writer of a policy most likely meant, by what stands where libyaml stopped. */
+static const char *syntax_hint(const struct loader *l, const char *problem)
+{
+	const char *at = text_at(l, l->parser.problem_mark);
+	char c = *at;
+
+	if (c == '\t')
+		return "; indent with blanks, not with tabs";
+	if (c == ':' && strstr(problem, "mapping values"))
+		return "; a text with `: ` in it needs quotes, and the keys of one map begin in one column";
+	if (c == ':')
+		return "; an address such as ::1 needs quotes";
+	if (at > l->text && *at && !strchr("*>|&!@%`", c)) /* it may have gone on by one */
+		c = at[-1];
+	if (c && strchr("*>|&!@%`", c))
+		return arena_printf(l->arena, "; a value that begins with %c needs quotes", c);
+	return "";
+}
+
 static bool fail_syntax(struct loader *l)
 {
 	const yaml_parser_t *p = &l->parser;
@@ -50,9 +82,10 @@ static bool fail_syntax(struct loader *l)
 			problem = arena_printf(l->arena, "%s (byte 0x%02x)", problem, (unsigned)p->problem_value);
 		return fail(l, m, arena_printf(l->arena, "no YAML: %s", problem));
 	}
+	const char *hint = syntax_hint(l, problem);
 	if (p->context)
 		problem = arena_printf(l->arena, "%s, %s", problem, p->context);
-	return fail(l, p->problem_mark, arena_printf(l->arena, "no YAML: %s", problem));
+	return fail(l, p->problem_mark, arena_printf(l->arena, "no YAML: %s%s", problem, hint));
 }
 
 static bool next_event(struct loader *l, yaml_event_t *e)
@@ -86,7 +119,9 @@ static bool plain_yaml(struct loader *l, const yaml_event_t *e)
 	return true;
 }
 
-static struct node *build(struct loader *l, const yaml_event_t *e, unsigned depth);
+/* A value that will stand in `parent` (NULL: nowhere), under `key` (NULL: it has none). */
+static struct node *build(struct loader *l, const yaml_event_t *e, unsigned depth, struct node *parent,
+			  const struct node *key);
 
 static bool build_list(struct loader *l, struct node *list, unsigned depth)
 {
@@ -98,7 +133,7 @@ static bool build_list(struct loader *l, struct node *list, unsigned depth)
 			yaml_event_delete(&e);
 			return true;
 		}
-		struct node *item = build(l, &e, depth);
+		struct node *item = build(l, &e, depth, list, NULL);
 		yaml_event_delete(&e);
 		if (!item)
 			return false;
@@ -131,18 +166,31 @@ static bool build_map(struct loader *l, struct node *map, unsigned depth)
 			yaml_event_delete(&e);
 			return true;
 		}
-		struct node *key = build(l, &e, depth);
+		struct node *key = build(l, &e, depth, NULL, NULL);
 		yaml_event_delete(&e);
 		if (!key || !next_event(l, &e))
 			return false;
-		struct node *value = build(l, &e, depth);
+		struct node *value = build(l, &e, depth, map, key);
 		yaml_event_delete(&e);
 		if (!value || !add_pair(l, map, key, value))
 			return false;
 	}
 }
 
-static struct node *build(struct loader *l, const yaml_event_t *e, unsigned depth)
+/* A list or map, which knows its place before its parts are read: so do they, and say it. */
+static struct node *begin(struct loader *l, enum node_kind kind, yaml_mark_t m, struct node *parent,
+			  const struct node *key)
+{
+	struct node *n = node_new(l->arena, kind, l->source, (uint32_t)m.line + 1, (uint32_t)m.column + 1);
+
+	n->parent = parent;
+	n->key = key;
+	n->index = parent ? parent->n : 0;
+	return n;
+}
+
+static struct node *build(struct loader *l, const yaml_event_t *e, unsigned depth, struct node *parent,
+			  const struct node *key)
 {
 	uint32_t line = (uint32_t)e->start_mark.line + 1, col = (uint32_t)e->start_mark.column + 1;
 	struct node *n;
@@ -164,10 +212,10 @@ static struct node *build(struct loader *l, const yaml_event_t *e, unsigned dept
 		}
 		return n;
 	case YAML_SEQUENCE_START_EVENT:
-		n = node_new(l->arena, NODE_LIST, l->source, line, col);
+		n = begin(l, NODE_LIST, e->start_mark, parent, key);
 		return build_list(l, n, depth + 1) ? n : NULL;
 	case YAML_MAPPING_START_EVENT:
-		n = node_new(l->arena, NODE_MAP, l->source, line, col);
+		n = begin(l, NODE_MAP, e->start_mark, parent, key);
 		return build_map(l, n, depth + 1) ? n : NULL;
 	default:
 		fail(l, e->start_mark, "no YAML: out of place");
@@ -188,7 +236,7 @@ static struct node *build_stream(struct loader *l)
 		bool ok = true;
 		if (type == YAML_SCALAR_EVENT || type == YAML_SEQUENCE_START_EVENT ||
 		    type == YAML_MAPPING_START_EVENT || type == YAML_ALIAS_EVENT)
-			ok = (root = build(l, &e, 0)) != NULL;
+			ok = (root = build(l, &e, 0, NULL, NULL)) != NULL;
 		else if (type == YAML_DOCUMENT_START_EVENT && root)
 			ok = fail(l, e.start_mark, "a second document begins here; one file holds one policy");
 		yaml_event_delete(&e);
@@ -202,6 +250,12 @@ static struct node *build_stream(struct loader *l)
 
 struct node *yaml_parse(struct diags *d, const struct source *s, const char *text, size_t len)
 {
+	static const char mark[] = "\xef\xbb\xbf"; /* of UTF-8: no character of the first line */
+
+	if (len >= 3 && memcmp(text, mark, 3) == 0) {
+		text += 3;
+		len -= 3;
+	}
 	struct loader l = {.diags = d, .arena = d->arena, .source = s, .text = text, .len = len};
 
 	if (!yaml_parser_initialize(&l.parser)) {

@@ -5,8 +5,22 @@ static const struct given_row syntax[] = {
 	{V1 "rules: [\n", "p.yaml:3:1: error: no YAML: did not find expected node content, while parsing a "
 			  "flow node\n"},
 	{V1 "\011mode: log\n", "p.yaml:2:1: error: no YAML: found a tab character that violates indentation, while "
-			       "scanning a plain scalar\n"},
-	{"a: b: c\n", "p.yaml:1:5: error: no YAML: mapping values are not allowed in this context\n"},
+			       "scanning a plain scalar; indent with blanks, not with tabs\n"},
+	{V1 "rules:\n\011- call: bind\n",
+	 "p.yaml:3:1: error: no YAML: found character that cannot start any token, while scanning for the next token; "
+	 "indent with blanks, not with tabs\n"},
+	{"a: b: c\n", "p.yaml:1:5: error: no YAML: mapping values are not allowed in this context; a text with `: ` in "
+		      "it needs quotes, and the keys of one map begin in one column\n"},
+	{V1 "path: *.sock\n",
+	 "p.yaml:2:8: error: no YAML: did not find expected alphabetic or numeric character, while scanning an alias; "
+	 "a value that begins with * needs quotes\n"},
+	{V1 "queue: >=3\n", "p.yaml:2:9: error: no YAML: did not find expected comment or line break, while scanning a "
+			    "block scalar; a value that begins with > needs quotes\n"},
+	{V1 "\303\251: {queue: >=3}\n",
+	 "p.yaml:2:12: error: no YAML: found character that cannot start any token, while scanning for the next "
+	 "token; a value that begins with > needs quotes\n"},
+	{"\xef\xbb\xbf{addr: ::1}\n", "p.yaml:1:8: error: no YAML: did not find expected node content, while parsing a "
+				       "flow node; an address such as ::1 needs quotes\n"},
 	{V1 "mode: 'log\n", "p.yaml:3:1: error: no YAML: found unexpected end of stream, while scanning a quoted "
 			    "scalar\n"},
 };
@@ -32,6 +46,13 @@ static const struct given_row plain[] = {
 	{V1 "mode: log\n"
 	    "mode: inject\n",
 	 "p.yaml:3:1: error: mode: duplicate key; it stands in line 2 already\n"},
+	{V1 "rules:\n"
+	    "  - {call: bind, do: deny}\n"
+	    "  - call: bind\n"
+	    "    do: {errno: EACCES, errno: EPERM}\n"
+	    "    do: deny\n",
+	 "p.yaml:5:25: error: rules[1].do.errno: duplicate key; it stands in line 5 already\n"
+	 "p.yaml:6:5: error: rules[1].do: duplicate key; it stands in line 5 already\n"},
 	{V1 "rules:\n"
 	    "  - {name: \"a\\0b\", call: bind, do: {deny: true}}\n",
 	 "p.yaml:3:12: error: a text can't hold a NUL\n"},
