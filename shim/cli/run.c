@@ -172,7 +172,7 @@ static void random_name(char name[SNAG_SESSION_NAME_MAX])
 
 	if (getrandom(&r, sizeof(r), 0) != sizeof(r))
 		r = (uint32_t)now_ns();
-	snprintf(name, SNAG_SESSION_NAME_MAX, "s-%d-%08x", (int)getpid(), r);
+	snprintf(name, SNAG_SESSION_NAME_MAX, "s-%d-%u", (int)getpid(), r);
 }
 
 /* 0, -EEXIST, or minus -errno; with one line on stderr except for -EEXIST. */

@@ -120,7 +120,7 @@ PY
   "$SNAG" run -q -o "$WORK/t.jsonl" -- "$PYTHON" "$WORK/busy.py"
   "$SNAG" trace "$WORK/t.jsonl" >"$WORK/t2.txt"
   # A byte that is no UTF-8 stands in JSON as the code point of its number.
-  local plain='s/\\xff/\xc3\xbf/; s/^[0-9.]+ //; s/\[[0-9]+\]/[PID]/g; s/:[0-9]{2,}/:PORT/g; s/pid [0-9]+/pid PID/; s/s-[0-9]+-[0-9a-f]+/NAME/; s/parent [0-9]+/parent PID/; s/seed [0-9]+/SEED/; s/(fork\(\)) = [0-9]+/\1 = PID/; s/ <[0-9.]+ s>//; s/since [0-9.]+/since T/'
+  local plain='s/\\xff/\xc3\xbf/; s/^[0-9.]+ //; s/\[[0-9]+\]/[PID]/g; s/:[0-9]{2,}/:PORT/g; s/pid [0-9]+/pid PID/; s/s-[0-9]+-[0-9]+/NAME/; s/parent [0-9]+/parent PID/; s/seed [0-9]+/SEED/; s/(fork\(\)) = [0-9]+/\1 = PID/; s/ <[0-9.]+ s>//; s/since [0-9.]+/since T/'
   diff <(sed -E "$plain" "$WORK/t.txt" | sort) <(sed -E "$plain" "$WORK/t2.txt" | sort)
 }
 
