@@ -95,13 +95,17 @@ int cmd_schema(int argc, char **argv)
 		return CMD_OK;
 	if (key == OPTIONS_BAD)
 		return CMD_USAGE;
+	if (argc - optind > 1) {
+		fprintf(stderr, "snag schema: one schema at a time: policy or trace\n");
+		return CMD_USAGE;
+	}
 	const char *name = optind < argc ? argv[optind] : "policy";
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]) && argc - optind <= 1; i++) {
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		if (strcmp(name, kinds[i].name) == 0) {
 			kinds[i].print(stdout);
 			return CMD_OK;
 		}
 	}
-	fprintf(stderr, "snag schema: no schema '%s'; policy or trace\n", argc - optind > 1 ? argv[optind + 1] : name);
+	fprintf(stderr, "snag schema: no schema '%s'; policy or trace\n", name);
 	return CMD_USAGE;
 }
