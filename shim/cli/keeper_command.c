@@ -1,6 +1,7 @@
 /* keeper_command.c - `snag keeper`, not for people: the first preloaded process of a session runs it, and goes on when
  * it answers 0: the session is there, with a keeper in the background. 125: the policy is bad. */
 #include "cmd.h"
+#include "environment.h"
 #include "find.h"
 #include "keeper.h"
 #include "options.h"
@@ -35,7 +36,7 @@ struct wanted {
 	const char *session;
 	char *trace;			/* NULL: none */
 	struct compile_input policy;
-	const char *file[RECORD_TEXTS];
+	char *policy_texts;
 	char policies[PATH_MAX];
 	uint32_t starter;		/* the program that is about to join */
 };
@@ -48,29 +49,10 @@ static uint32_t grandparent(void)
 	return task_read((uint32_t)getppid(), &parent) == 0 ? parent.ppid : 0;
 }
 
-/* SNAG_POLICY: files, divided by colons. The pieces stand in a copy that lives as long as the process. */
-static int split_policy(struct wanted *w)
-{
-	const char *value = getenv(SNAG_ENV_POLICY);
-	char *list = value ? strdup(value) : NULL, *rest = list, *file;
-
-	w->policy.files = w->file;
-	while (list && (file = strsep(&rest, ":"))) {
-		if (!file[0])
-			continue;
-		if (w->policy.n_files == ARRAY_LEN(w->file)) {
-			fprintf(stderr, "snag: " SNAG_ENV_POLICY ": more than %zu files\n", ARRAY_LEN(w->file));
-			return -1;
-		}
-		w->file[w->policy.n_files++] = file;
-	}
-	return 0;
-}
-
 static int parse(struct wanted *w, int argc, char **argv, bool *done)
 {
 	int key;
-	const char *trace = getenv(SNAG_ENV_TRACE);
+	const char *trace = environment_get(SNAG_ENV_TRACE);
 
 	*w = (struct wanted){ .starter = grandparent() };
 	*done = true;
@@ -85,9 +67,9 @@ static int parse(struct wanted *w, int argc, char **argv, bool *done)
 		fprintf(stderr, "snag keeper: usage: snag %s\n", usage.line);
 		return CMD_USAGE;
 	}
-	if (split_policy(w) < 0)
-		return CMD_FAILED;
-	if (trace && trace[0])
+	if (environment_policies(&w->policy, &w->policy_texts) < 0)
+		return CMD_TROUBLE;
+	if (trace)
 		w->trace = strdup(trace);
 	if (place_policies(w->policies, sizeof(w->policies)) == 0)
 		w->policy.policy_dir = w->policies;
@@ -132,8 +114,8 @@ static int make(const struct wanted *w, const struct compiled *policy)
 	if (err)
 		fprintf(stderr, "snag: " SNAG_ENV_TRACE ": %s: no trace can be written there: %s\n", w->trace,
 			strerror(-err));
-	for (size_t i = 0; i < w->policy.n_files; i++)
-		sources.item[sources.n++] = text_of(w->file[i]);
+	for (size_t i = 0; i < w->policy.n_files && sources.n < RECORD_TEXTS; i++)
+		sources.item[sources.n++] = text_of(w->policy.files[i]);
 	if (!err) {
 		err = keeper_create(&k, w->session, policy, &sources, 0);
 		if (err && err != -EEXIST)

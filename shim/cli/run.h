@@ -10,6 +10,7 @@
 
 struct run {
 	struct compile_input policy;	/* its texts are arguments; its lists are freed by run_free */
+	char *policy_texts;		/* what SNAG_POLICY's names stand in; NULL */
 	const char *session;		/* NULL: none given */
 	const char *output;		/* NULL: no trace */
 	enum sink_format format;

@@ -2,6 +2,7 @@
 #include "run.h"
 
 #include "cmd.h"
+#include "environment.h"
 #include "options.h"
 
 #include <base/base.h>
@@ -38,10 +39,13 @@ static const struct usage usage = {
 	.notes = "Exit status: CMD's own, or 128+N when signal N ended it; 124 when --timeout passed (SIGTERM to the\n"
 		 "session's processes, SIGKILL two seconds later; in a session that was joined, to what descends from\n"
 		 "CMD); 125 when snag itself failed before the start; 126 when CMD is not executable, or no library can\n"
-		 "be loaded into it; 127 when it was not found.",
+		 "be loaded into it; 127 when it was not found.\n"
+		 "SNAG_POLICY (files, divided by colons), SNAG_SESSION and SNAG_TRACE stand for -p, --session and -o where\n"
+		 "these are not given; inside a session they are that session's, and mean nothing to a new one.",
 };
 
-static uint64_t parse_duration(const char *s)
+/* False: it is none. */
+static bool parse_duration(const char *s, uint64_t *ns)
 {
 	static const struct {
 		const char *unit;
@@ -53,10 +57,13 @@ static uint64_t parse_duration(const char *s)
 	char *end;
 	double n = s[0] >= '0' && s[0] <= '9' ? strtod(s, &end) : -1;
 
-	for (size_t i = 0; n >= 0 && i < ARRAY_LEN(units); i++)
-		if (strcmp(end, units[i].unit) == 0 && n * (double)units[i].ns < 1e18)
-			return (uint64_t)(n * (double)units[i].ns);
-	return 0;
+	for (size_t i = 0; n >= 0 && i < ARRAY_LEN(units); i++) {
+		if (strcmp(end, units[i].unit) != 0 || n * (double)units[i].ns >= 1e18)
+			continue;
+		*ns = (uint64_t)(n * (double)units[i].ns);
+		return true;
+	}
+	return false;
 }
 
 /* Room for as many entries as there can be arguments. */
@@ -91,6 +98,13 @@ static int parse_format(struct run *r, const char *s)
 	return 0;
 }
 
+static int parse_timeout(struct run *r, const char *s)
+{
+	if (!parse_duration(s, &r->timeout_ns))
+		return bad("--timeout: '", s, "' is no duration; write 500ms, 10s or 2m");
+	return r->timeout_ns ? 0 : bad("--timeout: '", s, "' is no time to run in; leave it out for no limit");
+}
+
 static int take(struct run *r, int key, int argc)
 {
 	struct compile_input *p = &r->policy;
@@ -116,15 +130,14 @@ static int take(struct run *r, int key, int argc)
 		return 0;
 	case 'o':
 		r->output = optarg;
-		return 0;
+		return optarg[0] ? 0 : bad("-o", "", ": an empty name; - is stderr, /dev/null nowhere");
 	case KEY_FORMAT:
 		return parse_format(r, optarg);
 	case KEY_SUMMARY:
 		r->summary = true;
 		return 0;
 	case KEY_TIMEOUT:
-		r->timeout_ns = parse_duration(optarg);
-		return r->timeout_ns ? 0 : bad("--timeout: '", optarg, "' is no duration; write 500ms, 10s or 2m");
+		return parse_timeout(r, optarg);
 	case KEY_DRY_RUN:
 		r->dry = true;
 		return 0;
@@ -150,6 +163,18 @@ static void note_only_new(struct run *r, int key)
 			r->only_new = o->name;
 }
 
+/* What the options leave open. A policy counts as a whole: from the options, or from here. */
+static int take_environment(struct run *r)
+{
+	if (!r->session)
+		r->session = environment_get(SNAG_ENV_SESSION);
+	if (!r->output)
+		r->output = environment_get(SNAG_ENV_TRACE);
+	if (r->policy.n_files || r->policy.n_rules)
+		return 0;
+	return environment_policies(&r->policy, &r->policy_texts);
+}
+
 int run_options(struct run *r, int argc, char **argv, bool *done)
 {
 	int key, status = 0;
@@ -167,11 +192,8 @@ int run_options(struct run *r, int argc, char **argv, bool *done)
 	if (!argv[optind])
 		return bad("no command; usage: snag ", usage.line, "");
 	r->argv = argv + optind;
-	/* Inside another session SNAG_TRACE is that one's file. */
-	if (!r->output && !getenv(SNAG_ENV_SESSION))
-		r->output = getenv(SNAG_ENV_TRACE);
-	if (r->output && !r->output[0])
-		r->output = NULL;
+	if (!environment_inside() && take_environment(r) < 0)
+		return bad("out of memory", "", "");
 	if (!r->output && !r->quiet)
 		r->output = "-";
 	*done = false;
@@ -181,6 +203,7 @@ int run_options(struct run *r, int argc, char **argv, bool *done)
 void run_free(struct run *r)
 {
 	free((void *)r->policy.files);
+	free(r->policy_texts);
 	free((void *)r->policy.rules);
 	free((void *)r->policy.sets);
 }

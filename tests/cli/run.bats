@@ -119,7 +119,7 @@ ASM
   echo 'version: 2' >"$WORK/bad.yaml"
   for options in "--no-such" "--rule=bind:" "--rule=bind:_ENOSUCH" "--mode=maybe" "--timeout=soon" "--format=xml" \
     "-p=$WORK/none.yaml" "-p$WORK/bad.yaml" "--audit" "--report=x.xml" "--mode=enforce" "-o$WORK/no/such/dir" \
-    "--session=../x"; do
+    "--session=../x" "--timeout=0s" "--output="; do
     run "$SNAG" run "${options//_/ }" -- touch "$WORK/started"
     assert_equal "$status" 125
     assert [ -n "$output" ]
@@ -145,6 +145,14 @@ ASM
   assert_output "snag run: --audit is not built yet"
   run "$SNAG" run --report r.tap -- true
   assert_output "snag run: --report is not built yet"
+}
+
+@test "messages say what is wrong" {
+  run "$SNAG" run --timeout 0s -- true
+  assert_output --partial "no time to run in"
+  run "$SNAG" schema policy trace
+  assert_equal "$status" 2
+  assert_output "snag schema: one schema at a time: policy or trace"
 }
 
 @test "every command has --help, and help names no command that is not there" {
@@ -427,4 +435,39 @@ PY
   assert_output EADDRINUSE
   assert_equal "$(jq -r 'select(.call == "bind").by' "$WORK/inner.jsonl")" rule
   assert_equal "$(jq -r 'select(.call == "bind").by' "$WORK/outer.jsonl")" ""
+}
+
+@test "SNAG_POLICY, SNAG_SESSION and SNAG_TRACE count where no option says otherwise" {
+  bind_program
+  printf 'version: 1\nrules:\n  - {name: no-bind, call: bind, do: deny}\n' >"$WORK/deny.yaml"
+  export SNAG_POLICY=$WORK/deny.yaml:flaky-connect SNAG_TRACE=$WORK/t.jsonl SNAG_SESSION=env-$$
+  run "$SNAG" run -q -- "$PYTHON" "$WORK/bind.py" 0
+  assert_output EACCES
+  assert_equal "$(head -n 1 "$WORK/t.jsonl" | jq -c '[.name, .policy]')" "[\"env-$$\",[\"$WORK/deny.yaml\",\"flaky-connect\"]]"
+  run "$SNAG" run -q --session "opt-$$" -o "$WORK/o.jsonl" --rule 'bind: EADDRINUSE' -- "$PYTHON" "$WORK/bind.py" 0
+  assert_output EADDRINUSE
+  assert_equal "$(head -n 1 "$WORK/o.jsonl" | jq -c '[.name, .policy]')" "[\"opt-$$\",[\"bind: EADDRINUSE\"]]"
+  # Inside a session they are that session's.
+  run "$SNAG" run -q -- env -u SNAG_POLICY "$SNAG" run -q -o "$WORK/inner.jsonl" -- "$PYTHON" "$WORK/bind.py" 0
+  assert_output ok
+  refute [ "$(head -n 1 "$WORK/inner.jsonl" | jq -r .name)" = "env-$$" ]
+  # Started by a preloaded program, too, the variables are the outer session's.
+  run env LD_PRELOAD="$LIB" sh -c "'$SNAG' run -q -o '$WORK/inner.jsonl' -- '$PYTHON' '$WORK/bind.py' 0"
+  assert_output ok
+  refute [ "$(head -n 1 "$WORK/inner.jsonl" | jq -r .name)" = "env-$$" ]
+}
+
+@test "SNAG_SESSION joins a live session" {
+  export SNAG_SESSION=join-$$
+  bind_program
+  echo 'while [ ! -e "$1" ]; do sleep 0.05; done' >"$WORK/waiter.sh"
+  "$SNAG" run -q --rule 'bind: deny' -- sh "$WORK/waiter.sh" "$WORK/end" 3>&- &
+  local keeper=$!
+  lives() { "$SNAG" sessions | grep -q "^$SNAG_SESSION "; }
+  wait_for lives
+  SNAG_TRACE=$WORK/none.jsonl SNAG_POLICY=slow-bind run "$SNAG" run -q -- "$PYTHON" "$WORK/bind.py" 0
+  assert_output EACCES
+  assert [ ! -e "$WORK/none.jsonl" ]
+  touch "$WORK/end"
+  wait $keeper
 }
