@@ -284,21 +284,21 @@ static void warn_listener(struct diags *d, const struct policy_rule *r)
 
 /* ---- do ---- */
 
-/* On a non-blocking connect a delay is a late completion; on other calls that could wait it holds up the thread. */
+/* A delay holds up the thread, also where the program asked not to wait. */
 static void warn_delay(struct diags *d, const struct policy_rule *r)
 {
 	const struct predicate *blocking = policy_match(r, RULE_KEY_BLOCKING);
 	bool waits = false;
 
 	for (unsigned c = 1; c < SNAG_CALLS; c++)
-		waits |= policy_covers(r, c) && call_has(c, SNAG_TRAIT_BLOCK) && c != SNAG_CALL_connect;
+		waits |= policy_covers(r, c) && call_has(c, SNAG_TRAIT_BLOCK);
 	if (!blocking || blocking->values[0].lo || !waits)
 		return;
 	for (unsigned i = 0; i < r->n_steps; i++)
 		if (object_has(r->steps[i].what, KEY_do_delay))
 			diag_warn(d, object_at(r->steps[i].what, KEY_do_delay),
-				  "the thread really waits in a non-blocking "
-				  "call; hold (accept) and stall (recv, send) let readiness come late instead");
+				  "the thread itself waits in a non-blocking call; hold (accept) and stall (recv, "
+				  "send), which are not built yet, let readiness come late instead");
 }
 
 /* Can a call of the rule have such a socket, as far as the rule's keys tell? */
