@@ -134,6 +134,7 @@ static void fill_why(struct event_reader *e, const struct snag_event_why *w, str
 		h->exe = fixed(w->exe, sizeof(w->exe));
 		if (w->pid && w->fd >= 0)
 			h->fd = w->fd;
+		h->others = number_or_none(w->others);
 		h->sock = number_or_none(w->sock);
 		h->local = address_text(&w->local, e->space.holder);
 		if (w->state != SNAG_STATE_NONE)

@@ -12,6 +12,7 @@ static const struct record_field holder_fields[] = {
 	FIELD(record_holder, comm, "comm", RECORD_TEXT, "its process's name"),
 	FIELD(record_holder, exe, "exe", RECORD_TEXT, "its executable"),
 	FIELD(record_holder, fd, "fd", RECORD_INT, "its descriptor there"),
+	FIELD(record_holder, others, "others", RECORD_INT, "how many more processes share it"),
 	FIELD(record_holder, sock, "sock", RECORD_INT, "its number in the trace"),
 	FIELD(record_holder, local, "local", RECORD_TEXT, "its local address"),
 	FIELD(record_holder, state, "state", RECORD_TEXT, "its state"),

@@ -20,7 +20,7 @@ struct record_texts {
 struct record_holder {		/* who is in the way */
 	int64_t pid;
 	struct text comm, exe;
-	int64_t fd, sock;
+	int64_t fd, sock, others;
 	struct text local, state;
 	struct record_texts options;
 	int64_t since;		/* ns, session time */

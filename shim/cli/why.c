@@ -58,6 +58,11 @@ static void holder_text(struct buf *b, const struct record *r)
 		buf_str(b, " fd ");
 		buf_int(b, h->fd);
 	}
+	if (h->others != RECORD_NONE) {
+		buf_str(b, " and ");
+		buf_int(b, h->others);
+		buf_str(b, h->others == 1 ? " more process" : " more processes");
+	}
 	if (h->state.p && !holder_remains(h)) {
 		buf_str(b, ": ");
 		upper(b, h->state);
@@ -168,6 +173,8 @@ static void fix_held(struct buf *b, const struct record *r)
 	} else if (h->pid != RECORD_NONE) {
 		add(b, "or stop pid ");
 		buf_int(b, h->pid);
+		if (h->others != RECORD_NONE)
+			buf_str(b, " and those that share it");
 	}
 }
 
