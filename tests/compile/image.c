@@ -204,7 +204,7 @@ static void test_when(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		char text[64];
 		struct compiled given;
-		snprintf(text, sizeof(text), "bind %s: deny", rows[i].keys);
+		snprintf(text, sizeof(text), "accept %s: EMFILE", rows[i].keys);
 		const struct rules *r = given_image_of_rule(&given, text);
 		assert_memory_equal(&rules_rule(r, 0)->when, &rows[i].w, sizeof(rows[i].w));
 		compile_free(&given);
