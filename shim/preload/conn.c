@@ -16,9 +16,10 @@ static int accept_as(unsigned id, int fd, struct sockaddr *sa, socklen_t *len, i
 	if (ours && !sa && !len) {	/* rules and the trace ask all the same */
 		sa = (struct sockaddr *)&own;
 		len = &own_len;
-	}
-	if (ours && sa && hook_readable(len, sizeof(*len)))
+		asked = own_len;
+	} else if (ours && sa && hook_readable(len, sizeof(*len))) {
 		asked = *len;
+	}
 	int new = id == SNAG_CALL_accept ? real.accept(fd, sa, len) : real.accept4(fd, sa, len, flags);
 	if (!ours)
 		return new;
