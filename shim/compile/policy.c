@@ -21,7 +21,7 @@ static const struct policy_rule *rule_named(const struct policy *p, const char *
 	return NULL;
 }
 
-static const struct object *endpoint_named(const struct policy *p, const char *name)
+const struct object *policy_endpoint(const struct policy *p, const char *name)
 {
 	const struct slot *s = &p->top->slots[KEY_policy_endpoints];
 
@@ -31,9 +31,9 @@ static const struct object *endpoint_named(const struct policy *p, const char *n
 	return NULL;
 }
 
-static const char *endpoint_candidate(const void *arg, unsigned i)
+const char *policy_endpoint_name(const void *policy, unsigned i)
 {
-	const struct slot *s = &((const struct policy *)arg)->top->slots[KEY_policy_endpoints];
+	const struct slot *s = &((const struct policy *)policy)->top->slots[KEY_policy_endpoints];
 
 	return i < s->n ? s->objects[i]->name : NULL;
 }
@@ -70,7 +70,7 @@ static void check_endpoints(const struct policy *p)
 	const struct slot *s = &p->top->slots[KEY_policy_endpoints];
 
 	for (unsigned i = 0; i < s->n; i++) {
-		const struct object *e = s->objects[i], *first = endpoint_named(p, e->name);
+		const struct object *e = s->objects[i], *first = policy_endpoint(p, e->name);
 		if (first != e && first->node->source != e->node->source)
 			diag_error_key(p->diags, e->node, "another endpoint has this name, %s",
 				       place_of(p->diags->arena, first->node->key));
@@ -119,8 +119,8 @@ static void check_expect(const struct policy *p)
 				   "rule", rule_candidate);
 		for (unsigned j = 0; j < ARRAY_LEN(endpoints); j++)
 			check_name(p, e, endpoints[j],
-				   object_has(e, endpoints[j]) && endpoint_named(p, object_text(e, endpoints[j])),
-				   "endpoint", endpoint_candidate);
+				   object_has(e, endpoints[j]) && policy_endpoint(p, object_text(e, endpoints[j])),
+				   "endpoint", policy_endpoint_name);
 		if (object_has(e, KEY_expect_rate) != object_has(e, KEY_expect_below) && object_has(e, KEY_expect_rate))
 			diag_error(p->diags, e->node, "wants below: N beside rate");
 	}

@@ -44,6 +44,9 @@ struct policy {
 /* Names the rules, resolves endpoints, checks what one table can't see. Errors are said; go on only without. */
 void policy_resolve(struct policy *p, struct diags *d, struct object *top);
 
+/* The endpoint of this name, NULL: none; and for suggestions, the name of the i-th of a struct policy. */
+const struct object *policy_endpoint(const struct policy *p, const char *name);
+const char *policy_endpoint_name(const void *policy, unsigned i);
 /* fit.c: which calls a rule covers, and whether each action and errno is possible there. */
 void fit_rule(struct diags *d, struct policy_rule *r);
 /* predicate.c: `match` with its endpoints to predicates. Wants the calls known. */

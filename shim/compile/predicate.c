@@ -53,23 +53,6 @@ static void add_address(struct policy_rule *r, unsigned side, const struct slot 
 
 /* ---- endpoints ---- */
 
-static const struct object *find_endpoint(const struct policy *p, const char *name)
-{
-	const struct slot *s = &p->top->slots[KEY_policy_endpoints];
-
-	for (unsigned i = 0; i < s->n; i++)
-		if (strcmp(s->objects[i]->name, name) == 0)
-			return s->objects[i];
-	return NULL;
-}
-
-static const char *endpoint_candidate(const void *arg, unsigned i)
-{
-	const struct slot *s = arg;
-
-	return i < s->n ? s->objects[i]->name : NULL;
-}
-
 /* What one endpoint says; false: nothing. It stands in the rule at the name. */
 static bool add_endpoint(struct policy_rule *r, const struct object *e, unsigned side, const struct node *name,
 			 unsigned alternative)
@@ -96,12 +79,12 @@ static void add_endpoints(struct policy *p, struct policy_rule *r, const struct 
 
 	for (unsigned i = 0; i < names->n; i++) {
 		const struct value *v = &names->values[i];
-		const struct object *e = find_endpoint(p, v->text);
+		const struct object *e = policy_endpoint(p, v->text);
 		if (e)
 			all_speak &= add_endpoint(r, e, side, v->node, names->n > 1 ? i + 1 : 0);
 		else
 			diag_error(p->diags, v->node, "no endpoint %s%s", diag_quote(a, v->text),
-				   suggest_hint(a, v->text, endpoint_candidate, &p->top->slots[KEY_policy_endpoints]));
+				   suggest_hint(a, v->text, policy_endpoint_name, p));
 	}
 	if (!all_speak)
 		r->n_match = first;
