@@ -25,22 +25,27 @@ static void child_is(uint32_t ticket, pid_t pid)
 
 typedef pid_t fork_fn(void);
 
+/* Behind a real fork, in both. */
+static pid_t forked(struct hook *h, uint32_t ticket, pid_t pid)
+{
+	if (pid == 0) {
+		self_born();
+		return 0;
+	}
+	hook_done(h, pid);
+	child_is(ticket, pid);
+	return (pid_t)hook_leave(h);
+}
+
 static pid_t fork_by(unsigned id, fork_fn *make, const void *caller)
 {
 	struct hook h;
 	if (!hook_enter_from(&h, id, -1, caller) || h.borrowed)
 		return make();
-	if (hook_decide(&h)) {
-		uint32_t ticket = expect_child();
-		pid_t pid = make();
-		if (pid == 0) {
-			self_born();
-			return 0;
-		}
-		hook_done(&h, pid);
-		child_is(ticket, pid);
-	}
-	return (pid_t)hook_leave(&h);
+	if (!hook_decide(&h))
+		return (pid_t)hook_leave(&h);
+	uint32_t ticket = expect_child();
+	return forked(&h, ticket, make());
 }
 
 HOOK pid_t fork(void)
@@ -63,17 +68,10 @@ HOOK pid_t forkpty(int *main, char *name, const struct termios *t, const struct 
 	real_need();
 	if (!hook_enter(&h, SNAG_CALL_forkpty, -1) || h.borrowed)
 		return real.forkpty(main, name, t, w);
-	if (hook_decide(&h)) {
-		uint32_t ticket = expect_child();
-		pid_t pid = real.forkpty(main, name, t, w);
-		if (pid == 0) {
-			self_born();
-			return 0;
-		}
-		hook_done(&h, pid);
-		child_is(ticket, pid);
-	}
-	return (pid_t)hook_leave(&h);
+	if (!hook_decide(&h))
+		return (pid_t)hook_leave(&h);
+	uint32_t ticket = expect_child();
+	return forked(&h, ticket, real.forkpty(main, name, t, w));
 }
 
 /* Standard input and outputs to nowhere, as daemon(3) leaves them. */
