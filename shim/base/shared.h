@@ -15,6 +15,8 @@
 #define shared_store(p, v) (SNAG_STEP(), store_release(p, v))
 #define shared_cas(p, expected, v) (SNAG_STEP(), cas(p, expected, v))
 #define shared_add(p, v) (SNAG_STEP(), fetch_add(p, v))
+#define shared_swap(p, v) (SNAG_STEP(), __atomic_exchange_n(p, v, __ATOMIC_ACQ_REL))
+#define shared_and(p, v) (SNAG_STEP(), __atomic_fetch_and(p, v, __ATOMIC_ACQ_REL))
 #define shared_or(p, v) (SNAG_STEP(), __atomic_fetch_or(p, v, __ATOMIC_ACQ_REL))
 
 #endif

@@ -152,7 +152,7 @@ static int lock_take(struct session *s, struct session_guard *g, uint32_t proc)
 	if (rc > 0) {
 		shared_store(&s->tables->mend, 1);
 		shared_add(&s->header->repairs, 1);
-		__atomic_fetch_and(&s->header->lock, ~(uint32_t)FUTEX_OWNER_DIED, __ATOMIC_ACQ_REL);
+		shared_and(&s->header->lock, ~(uint32_t)FUTEX_OWNER_DIED);
 	}
 	shared_store(&s->tables->lock_at, sys_clock_ns(CLOCK_BOOTTIME));
 	shared_store(&s->header->lock_proc, proc);

@@ -150,7 +150,7 @@ static bool ring_patience_over(struct ring *r, uint64_t place, uint64_t head, ui
 
 static unsigned ring_take_lost(struct ring *r)
 {
-	uint64_t n = load_relaxed(&r->lost) ? __atomic_exchange_n(&r->lost, 0, __ATOMIC_ACQ_REL) : 0;
+	uint64_t n = load_relaxed(&r->lost) ? shared_swap(&r->lost, 0) : 0;
 
 	return n < UINT32_MAX ? (unsigned)n : UINT32_MAX;
 }
