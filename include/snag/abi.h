@@ -29,6 +29,7 @@ enum snag_section {
 	SNAG_SECTION_SESSION,	/* processes, sockets, references: struct session_tables */
 	SNAG_SECTION_MODEL,	/* struct model */
 	SNAG_SECTION_TRIGGERS,	/* struct trigger_table */
+	SNAG_SECTION_FAULTS,	/* struct fault_table */
 	SNAG_SECTION_RING,	/* struct ring */
 	SNAG_SECTION_RULES,	/* the rule image: mapped read-only by programs under test */
 	SNAG_SECTIONS

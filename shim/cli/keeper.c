@@ -11,6 +11,7 @@
 #include <base/base.h>
 #include <base/names.h>
 #include <base/sys.h>
+#include <effects/state.h>
 #include <errno.h>
 #include <linux/futex.h>
 #include <model/model.h>
@@ -35,6 +36,8 @@ struct session_sizes keeper_sizes(size_t rules)
 		.model_fixed = offsetof(struct model, sock),
 		.model_per_sock = sizeof(struct model_sock),
 		.triggers = sizeof(struct trigger_table),
+		.faults_fixed = offsetof(struct fault_table, sock),
+		.faults_per_sock = sizeof(struct fault_state),
 		.ring_fixed = offsetof(struct ring, slot),
 		.ring_per_slot = sizeof(union snag_event),
 		.rules = rules,

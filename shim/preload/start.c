@@ -4,6 +4,7 @@
 #include "self.h"
 #include <base/base.h>
 #include <base/sys.h>
+#include <effects/state.h>
 #include <errno.h>
 #include <limits.h>
 #include <link.h>
@@ -179,6 +180,8 @@ static int attach(const char *name)
 		.model_fixed = offsetof(struct model, sock),
 		.model_per_sock = sizeof(struct model_sock),
 		.triggers = sizeof(struct trigger_table),
+		.faults_fixed = offsetof(struct fault_table, sock),
+		.faults_per_sock = sizeof(struct fault_state),
 		.ring_fixed = offsetof(struct ring, slot),
 		.ring_per_slot = sizeof(union snag_event),
 	};

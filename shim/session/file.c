@@ -30,6 +30,7 @@ static uint64_t file_layout(const struct session_sizes *z, struct snag_section_p
 		[SNAG_SECTION_SESSION] = sizeof(struct session_tables),
 		[SNAG_SECTION_MODEL] = z->model_fixed + (uint64_t)z->model_per_sock * SNAG_SOCKS,
 		[SNAG_SECTION_TRIGGERS] = z->triggers,
+		[SNAG_SECTION_FAULTS] = z->faults_fixed + (uint64_t)z->faults_per_sock * SNAG_SOCKS,
 		[SNAG_SECTION_RING] = z->ring_fixed + (uint64_t)z->ring_per_slot * SNAG_RING_SLOTS,
 		[SNAG_SECTION_RULES] = z->rules,
 	};
@@ -67,6 +68,7 @@ static int room_at_first(int fd, struct snag_header *h, const struct session_siz
 		{tables + offsetof(struct session_tables, hold), SESSION_SOCKS_FIRST * sizeof(struct sock_hold)},
 		{p[SNAG_SECTION_MODEL].offset, z->model_fixed + SESSION_SOCKS_FIRST * (uint64_t)z->model_per_sock},
 		{p[SNAG_SECTION_TRIGGERS].offset, z->triggers},
+		{p[SNAG_SECTION_FAULTS].offset, z->faults_fixed + SESSION_SOCKS_FIRST * (uint64_t)z->faults_per_sock},
 		{p[SNAG_SECTION_RING].offset, z->ring_fixed + SESSION_RING_FIRST * (uint64_t)z->ring_per_slot},
 		{p[SNAG_SECTION_RULES].offset, z->rules},
 	};
@@ -109,6 +111,7 @@ static int file_map(struct session *s, int fd, const struct snag_section_place *
 		.tables = (struct session_tables *)(base + p[SNAG_SECTION_SESSION].offset),
 		.model = base + p[SNAG_SECTION_MODEL].offset,
 		.triggers = base + p[SNAG_SECTION_TRIGGERS].offset,
+		.faults = base + p[SNAG_SECTION_FAULTS].offset,
 		.ring = base + p[SNAG_SECTION_RING].offset,
 		.rules = image,
 		.rules_size = rules,

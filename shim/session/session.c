@@ -42,6 +42,9 @@ int session_grow_socks(struct session *s)
 		rc = file_room(s, (char *)s->model + s->sizes.model_fixed + from * s->sizes.model_per_sock,
 			       (to - from) * s->sizes.model_per_sock);
 	if (rc == 0)
+		rc = file_room(s, (char *)s->faults + s->sizes.faults_fixed + from * s->sizes.faults_per_sock,
+			       (to - from) * s->sizes.faults_per_sock);
+	if (rc == 0)
 		ready_raise(&s->header->socks_ready, to);
 	return rc;
 }

@@ -15,6 +15,7 @@ struct session_tables;		/* tables.h */
 struct session_sizes {
 	size_t model_fixed, model_per_sock;	/* the model: a fixed part, then one record for each socket slot */
 	size_t triggers;
+	size_t faults_fixed, faults_per_sock;	/* what faults left on sockets, likewise */
 	size_t ring_fixed, ring_per_slot;
 	size_t rules;		/* exact size of the rule image */
 };
@@ -22,7 +23,7 @@ struct session_sizes {
 struct session {
 	struct snag_header *header;
 	struct session_tables *tables;
-	void *model, *triggers, *ring;
+	void *model, *triggers, *faults, *ring;
 	const void *rules;	/* read-only mapping */
 	size_t rules_size;
 	size_t mapped;		/* bytes of the writable mapping */
@@ -59,7 +60,7 @@ void session_detach(struct session *s);
 
 /* File space grows with use: a session starts with room for 1024 sockets and 8192 events. Nobody touches a page beyond
  * what the header's ready counts say, so no write ever meets a full file system (SIGBUS).
- * session_grow_socks: twice as many sockets (with their references and model records); called by sock_new and sock_hold
+ * session_grow_socks: twice as many sockets (with their references, model and fault records); called by sock_new and sock_hold
  * when there is no room left; 0, -ENOSPC, or -ENFILE at SNAG_SOCKS. Any number of callers at once.
  * session_grow_ring: the keeper, right after the start: one more MiB; 1 when the whole ring is there; 0, -ENOSPC. */
 int session_grow_socks(struct session *s);
