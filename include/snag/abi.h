@@ -46,6 +46,7 @@ enum snag_session_flag {
 	SNAG_SESSION_CLOSED = 1 << 2,	/* ended: nobody joins any more */
 	SNAG_SESSION_FOREGROUND = 1 << 3, /* a `snag run` waits for the trace itself */
 	SNAG_SESSION_DRY = 1 << 4,	/* --dry-run: rules count and are told, nothing is carried out */
+	SNAG_SESSION_AUDIT = 1 << 5,	/* --audit: all facts are asked for before each call that is counted */
 };
 
 struct snag_header {

@@ -90,7 +90,8 @@ struct snag_outcome {
 	uint32_t new_sock;	/* slot + 1 of the socket that the call made; 0: none */
 	uint32_t new_serial;
 	uint64_t end_ns;
-	struct snag_addr local;	/* bind, listen: the address really taken, where the argument left a choice */
+	struct snag_addr local;	/* bind, listen: the address really taken, where the argument left a choice; --audit: connect and
+				 * accept too, of the socket that is connected */
 	struct snag_addr peer;	/* accept: the peer's address, where the call told it */
 };
 

@@ -7,6 +7,7 @@ enum cmd_exit {
 	CMD_OK = 0,
 	CMD_LOST = 1,		/* what was asked for could not be read or written */
 	CMD_USAGE = 2,		/* wrong options or operands, of every command but run; check: a policy with errors */
+	CMD_DIVERGED = 121,	/* run: --audit found a wrong prediction */
 	CMD_TIMEOUT = 124,	/* run: --timeout passed */
 	CMD_FAILED = 125,	/* run, keeper: snag itself failed before the start */
 	CMD_REFUSED = 126,	/* run: not executable, or not interposable */

@@ -94,6 +94,8 @@ static void put_lost(struct keeper *k, const char *what, uint64_t count)
 	r.what = text_of(what);
 	r.count = (int64_t)(count & INT64_MAX);
 	put(k, &r);
+	if (k->audit)
+		k->audit->lost += count;
 }
 
 /* A process says its end, or wants its last event written, right before it leaves its slot. */
@@ -116,10 +118,13 @@ static void put_event(struct keeper *k, const union snag_event *ev, unsigned n)
 		event_end_record(&replaced, session_now(&k->session), &end);
 		put(k, &end);
 	}
-	if (event_record(&k->reader, ev, n, &r))
-		put(k, &r);
-	else
+	if (!event_record(&k->reader, ev, n, &r)) {
 		put_lost(k, "events", 1);
+		return;
+	}
+	put(k, &r);
+	if (k->audit && ev->head.kind == SNAG_EVENT_CALL)
+		audit_count(k->audit, &ev->call, &r);
 }
 
 /* True: the ring is empty now. */
@@ -166,7 +171,7 @@ static bool look(struct keeper *k, unsigned *events)
 	bool empty = drain_some(k, events);
 	tell_lost(k);
 	sink_flush(&k->sink);
-	if (k->sink.fd < 0 && !k->summary)
+	if (k->sink.fd < 0 && !k->summary && !k->audit)
 		__atomic_and_fetch(&k->session.header->flags, ~(uint32_t)SNAG_SESSION_TRACING, __ATOMIC_ACQ_REL);
 	if (empty)
 		session_drained(&k->session);
@@ -268,7 +273,7 @@ int keeper_create(struct keeper *k, const char *name, const struct compiled *pol
 		hang_open(&k->hang);
 	terms.hang_port4 = k->hang.port[0];
 	terms.hang_port6 = k->hang.port[1];
-	if (k->sink.fd >= 0 || k->summary)
+	if (k->sink.fd >= 0 || k->summary || k->audit)
 		terms.flags |= SNAG_SESSION_TRACING;
 	else
 		k->ring_whole = true;	/* as far as anybody needs it */

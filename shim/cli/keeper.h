@@ -4,6 +4,7 @@
 #ifndef CLI_KEEPER_H
 #define CLI_KEEPER_H
 
+#include "audit.h"
 #include "event.h"
 #include "hang.h"
 #include "procs.h"
@@ -21,6 +22,7 @@ struct keeper {
 	const struct rules *rules;	/* the keeper's own copy, not the shared one; borrowed */
 	struct sink sink;
 	struct summary *summary;	/* NULL: none; borrowed */
+	struct audit *audit;		/* NULL: none; borrowed */
 	struct procs procs;
 	struct event_reader reader;
 	struct hang hang;

@@ -122,6 +122,7 @@ static void leave_keeper(struct keeper *k)
 	pid_t pid = fork();
 	if (pid == 0) {
 		k->summary = NULL;
+		k->audit = NULL;
 		if (!outlives)
 			sink_close(&k->sink);
 		keeper_detach(k);
@@ -179,7 +180,7 @@ static void random_name(char name[SNAG_SESSION_NAME_MAX])
 static int make_session(const struct run *r, const struct compiled *policy, struct keeper *k)
 {
 	struct record_texts sources = policy_sources(&r->policy);
-	unsigned flags = SNAG_SESSION_FOREGROUND | (r->dry ? SNAG_SESSION_DRY : 0);
+	unsigned flags = SNAG_SESSION_FOREGROUND | (r->dry ? SNAG_SESSION_DRY : 0) | (r->audit ? SNAG_SESSION_AUDIT : 0);
 	char name[SNAG_SESSION_NAME_MAX];
 	int err;
 
@@ -195,6 +196,7 @@ static int run_new(const struct run *r, const struct compiled *policy, const str
 {
 	struct keeper k = { .sink.fd = -1 };
 	struct summary summary = { 0 };
+	struct audit audit = { 0 };
 	int err = r->output ? sink_open(&k.sink, r->output, r->format) : 0;
 
 	if (err) {
@@ -203,6 +205,8 @@ static int run_new(const struct run *r, const struct compiled *policy, const str
 	}
 	if (r->summary && !r->quiet)
 		k.summary = &summary;
+	if (r->audit)
+		k.audit = &audit;
 	err = make_session(r, policy, &k);
 	if (err) {
 		sink_close(&k.sink);
@@ -213,7 +217,18 @@ static int run_new(const struct run *r, const struct compiled *policy, const str
 	int status = run_launched(r, &k, program);
 	if (r->summary && !r->quiet)
 		summary_print(&summary, stderr);
-	return status;
+	if (r->audit)
+		audit_print(&audit, stderr);
+	audit_free(&audit);
+	return audit.wrong ? CMD_DIVERGED : status;
+}
+
+/* A fault that a rule made is no answer of the kernel's, and changes what the next ones are. */
+static int refuse_audit(void)
+{
+	fprintf(stderr, "snag run: --audit compares the model with the kernel, and cannot do so where rules answer (mode "
+			"inject); leave out the rules, or add --mode log\n");
+	return CMD_FAILED;
 }
 
 static int run_compiled(struct run *r, const struct program *program)
@@ -225,7 +240,7 @@ static int run_compiled(struct run *r, const struct program *program)
 	if (place_policies(policies, sizeof(policies)) == 0)
 		r->policy.policy_dir = policies;
 	if (compile_policy(&r->policy, &policy, stderr) == 0)
-		status = run_new(r, &policy, program);
+		status = r->audit && policy.mode == SNAG_MODE_INJECT ? refuse_audit() : run_new(r, &policy, program);
 	compile_free(&policy);
 	return status;
 }

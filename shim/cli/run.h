@@ -15,7 +15,7 @@ struct run {
 	const char *output;		/* NULL: no trace */
 	enum sink_format format;
 	uint64_t timeout_ns;		/* 0: none */
-	bool summary, dry, quiet;
+	bool summary, dry, quiet, audit;
 	const char *only_new;		/* an option given that only a new session can have; NULL: none */
 	char **argv;			/* CMD and its arguments */
 };

@@ -27,7 +27,7 @@ static const struct option_row rows[] = {
 	{ KEY_TIMEOUT, "timeout", "D", "end the command after D, such as 500ms, 10s or 2m, and what it started" },
 	{ KEY_DRY_RUN, "dry-run", NULL, "change nothing; the trace says which rule would have acted" },
 	{ 'q', "quiet", NULL, "no trace on stderr, no seed line, no summary" },
-	{ KEY_AUDIT, "audit", NULL, NULL },
+	{ KEY_AUDIT, "audit", NULL, "count how often the model foretold the kernel's answer; exit 121 when it was wrong" },
 	{ KEY_REPORT, "report", "FILE", NULL },
 	{ 0 },
 };
@@ -40,6 +40,8 @@ static const struct usage usage = {
 		 "session's processes, SIGKILL two seconds later; in a session that was joined, to what descends from\n"
 		 "CMD); 125 when snag itself failed before the start; 126 when CMD is not executable, or no library can\n"
 		 "be loaded into it; 127 when it was not found.\n"
+		 "--audit prints \"audit: N right, N wrong, N unknown\" at the end, on stderr, with each wrong prediction and the\n"
+		 "unknown by reason; with one wrong the exit status is 121. With mode inject it is refused.\n"
 		 "SNAG_POLICY (files, divided by colons), SNAG_SESSION and SNAG_TRACE stand for -p, --session and -o where\n"
 		 "these are not given; inside a session they are that session's, and mean nothing to a new one.",
 };
@@ -145,7 +147,8 @@ static int take(struct run *r, int key, int argc)
 		r->quiet = true;
 		return 0;
 	case KEY_AUDIT:
-		return bad("--audit", "", " is not built yet");
+		r->audit = true;
+		return 0;
 	case KEY_REPORT:
 		return bad("--report", "", " is not built yet");
 	default:

@@ -90,7 +90,8 @@ static void rule_lines(const struct writer *w, const struct record *r)
 	buf_char(w->b, '\n');
 }
 
-static void call_lines(const struct writer *w, const struct record *r)
+/* "bind(6, 127.0.0.1:80) = -1 EADDRINUSE" */
+static void call_line(const struct writer *w, const struct record *r)
 {
 	struct buf *b = w->b;
 
@@ -108,6 +109,13 @@ static void call_lines(const struct writer *w, const struct record *r)
 		buf_char(b, ' ');
 		coloured(w, RED, r->err);
 	}
+}
+
+static void call_lines(const struct writer *w, const struct record *r)
+{
+	struct buf *b = w->b;
+
+	call_line(w, r);
 	if (r->local.p && !r->err.p) {	/* the port that the kernel chose */
 		buf_str(b, " (");
 		buf_plain(b, r->local);
@@ -228,4 +236,12 @@ void text_write(struct buf *b, const struct record *r, bool colour)
 		rule_record_lines(&w, r);
 	else
 		call_lines(&w, r);
+}
+
+void text_call(struct buf *b, const struct record *r)
+{
+	struct writer w = { b, false };
+
+	head(b, r);
+	call_line(&w, r);
 }

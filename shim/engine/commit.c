@@ -261,7 +261,8 @@ static bool has_path(const struct snag_call *c)
 /* The kernel chose the port. */
 static bool has_local(const struct snag_call *c, const struct snag_outcome *o)
 {
-	return o->seen == SNAG_SEEN && !o->err && o->local.port && o->local.port != c->addr.port;
+	return (c->call == SNAG_CALL_bind || c->call == SNAG_CALL_listen) && o->seen == SNAG_SEEN && !o->err &&
+	       o->local.port && o->local.port != c->addr.port;
 }
 
 static void build_local(const struct snag_outcome *o, struct snag_event_local *l)

@@ -12,11 +12,31 @@ static bool rules_in_force(const struct engine *e, unsigned call)
 	return e->mode == SNAG_MODE_INJECT && e->rules && e->triggers && call < SNAG_CALLS && e->rules->call[call].n;
 }
 
+bool engine_counts(unsigned call)
+{
+	switch (call) {
+	case SNAG_CALL_bind:
+	case SNAG_CALL_listen:
+	case SNAG_CALL_connect:
+	case SNAG_CALL_accept:
+	case SNAG_CALL_accept4:
+	case SNAG_CALL_shutdown:
+	case SNAG_CALL_close:
+		return true;
+	default:
+		return false;
+	}
+}
+
 unsigned engine_facts(const struct engine *e, unsigned call)
 {
-	if (e->mode != SNAG_MODE_INJECT || !e->rules || call >= SNAG_CALLS)
-		return 0;
-	return e->rules->call[call].facts;
+	unsigned facts = 0;
+
+	if (e->audit && engine_counts(call))
+		facts = SNAG_FACT_BLOCKING | SNAG_FACT_QUEUE | SNAG_FACT_TCP_STATE | SNAG_FACT_LOCAL;
+	if (e->mode == SNAG_MODE_INJECT && e->rules && call < SNAG_CALLS)
+		facts |= e->rules->call[call].facts;
+	return facts;
 }
 
 bool engine_wants(const struct engine *e, unsigned call)

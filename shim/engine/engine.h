@@ -29,12 +29,17 @@ struct engine {
 	struct trigger_table *triggers;
 	uint8_t mode;			/* enum snag_mode */
 	uint8_t dry;			/* --dry-run */
+	uint8_t audit;			/* --audit: every prediction counts */
 	bool (*holder)(void *arg, uint32_t sock, uint32_t serial, struct engine_holder *out);	/* NULL: nobody knows */
 	void *arg;
 };
 
-/* Enum snag_fact bits that the front end must fill in before decide: those that rules on this call ask for. */
+/* Enum snag_fact bits that the front end must fill in before decide: those that rules on this call ask for; under
+ * --audit all that bear on a prediction. */
 unsigned engine_facts(const struct engine *e, unsigned call);
+
+/* Is this one of the calls whose predictions --audit counts? */
+bool engine_counts(unsigned call);
 
 /* Can any rule in force concern this call? False: with no trace wanted and no port changed, decide need not be
  * called. */

@@ -1,4 +1,5 @@
 /* conn.c - connections: accept, accept4, connect, shutdown */
+#include "facts.h"
 #include "hook.h"
 #include <base/addr.h>
 #include <effects/refuse.h>
@@ -30,6 +31,8 @@ static int accept_as(unsigned id, int fd, struct sockaddr *sa, socklen_t *len, i
 		refuse_drop(new);
 	else if (new >= 0)
 		hook_made(&h, new);
+	if (new >= 0 && !h.after && engine.audit)
+		facts_local(new, &h.out.local);
 	return (int)hook_leave(&h);
 }
 
@@ -49,8 +52,11 @@ HOOK int connect(int fd, const struct sockaddr *sa, socklen_t len)
 	if (!hook_enter(&h, SNAG_CALL_connect, fd))
 		return real.connect(fd, sa, len);
 	hook_addr(&h, sa, len);
-	if (hook_decide(&h))
+	if (hook_decide(&h)) {
 		hook_done(&h, real.connect(fd, sa, len));
+		if (engine.audit)
+			facts_local(fd, &h.out.local);
+	}
 	return (int)hook_leave(&h);
 }
 

@@ -87,14 +87,19 @@ static bool fact_tcp_state(struct snag_call *c, const void *caller)
 	return true;
 }
 
-static bool fact_local(struct snag_call *c, const void *caller)
+bool facts_local(int fd, struct snag_addr *a)
 {
 	struct sockaddr_storage ss;
 	socklen_t len = sizeof(ss);
-	(void)caller;
-	if (sys_call(SYS_getsockname, c->fd, &ss, &len) < 0 || len > sizeof(ss))
+	if (sys_call(SYS_getsockname, fd, &ss, &len) < 0 || len > sizeof(ss))
 		return false;
-	return addr_from_sockaddr(&c->local, (struct sockaddr *)&ss, len, NULL, NULL);
+	return addr_from_sockaddr(a, (struct sockaddr *)&ss, len, NULL, NULL);
+}
+
+static bool fact_local(struct snag_call *c, const void *caller)
+{
+	(void)caller;
+	return facts_local(c->fd, &c->local);
 }
 
 static const struct {

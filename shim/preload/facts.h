@@ -3,8 +3,12 @@
 #define PRELOAD_FACTS_H
 
 #include <snag/call.h>
+#include <stdbool.h>
 
 /* Fill in those of `facts` (enum snag_fact) that can be had; c->facts names them. */
 void facts_fill(struct snag_call *c, unsigned facts, const void *caller);
+
+/* The address of a socket's own end, as getsockname() says; false: none to be had. */
+bool facts_local(int fd, struct snag_addr *a);
 
 #endif

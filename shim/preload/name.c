@@ -1,4 +1,5 @@
 /* name.c - sockets and their local names: socket, socketpair, bind, listen, setsockopt */
+#include "facts.h"
 #include "hook.h"
 #include "identity.h"
 #include <base/addr.h>
@@ -67,10 +68,7 @@ HOOK int socketpair(int domain, int type, int protocol, int sv[2])
 /* Where the kernel chose: the address that the socket really has. */
 static void learn_local(struct hook *h)
 {
-	struct sockaddr_storage ss;
-	socklen_t len = sizeof(ss);
-	if (sys_call(SYS_getsockname, h->call.fd, &ss, &len) == 0 && len <= sizeof(ss))
-		addr_from_sockaddr(&h->out.local, (struct sockaddr *)&ss, len, NULL, NULL);
+	facts_local(h->call.fd, &h->out.local);
 }
 
 HOOK int bind(int fd, const struct sockaddr *sa, socklen_t len)
