@@ -44,6 +44,16 @@ bool engine_wants(const struct engine *e, unsigned call)
 	return rules_in_force(e, call);
 }
 
+bool engine_concerns(const struct engine *e, const struct snag_call *c, uint16_t local, uint16_t peer)
+{
+	if (!rules_in_force(e, c->call))
+		return false;
+	if (e->rules->call[c->call].facts & SNAG_FACT_LOCAL)
+		return true;
+	return rules_speak_of(e->rules, c->call, c->call == SNAG_CALL_bind ? c->addr.port : local,
+			      c->call == SNAG_CALL_connect ? c->addr.port : peer);
+}
+
 /* ---- what rules ask of the model ---- */
 
 static void view_of_socket(const struct engine *e, const struct snag_call *c, struct match_view *v)

@@ -44,6 +44,8 @@ bool engine_counts(unsigned call);
 /* Can any rule in force concern this call? False: with no trace wanted and no port changed, decide need not be
  * called. */
 bool engine_wants(const struct engine *e, unsigned call);
+/* The same of this very call on a socket with these ports, as the model knows them (0: it does not). */
+bool engine_concerns(const struct engine *e, const struct snag_call *c, uint16_t local, uint16_t peer);
 
 /* With `dry` the plan names the rules that would have fired and carries nothing out. */
 void engine_decide(struct engine *e, const struct snag_call *c, struct snag_plan *p);

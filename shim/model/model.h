@@ -124,6 +124,8 @@ uint32_t model_holder(const struct model *m, uint32_t sock, const struct snag_ad
  * had, enum snag_option bits. */
 bool model_remains(const struct model *m, uint32_t sock, const struct snag_addr *addr, uint64_t now_ns,
 		   uint8_t *options);
+/* The record of exactly this socket, in place: what stands in it may be anything. NULL: nothing known. */
+const struct model_sock *model_peek(const struct model *m, uint32_t sock, uint32_t serial);
 /* A checked copy; false: nothing known. */
 bool model_get(const struct model *m, uint32_t sock, struct model_sock *out);
 /* What the kernel's own state of a TCP socket (tcpi_state) is in our words, for a record that may say otherwise. */

@@ -53,6 +53,11 @@ void record_state(struct model_sock *r, uint8_t state, uint64_t now_ns)
 	r->since_ns = now_ns;
 }
 
+const struct model_sock *model_peek(const struct model *m, uint32_t sock, uint32_t serial)
+{
+	return record_of(m, sock, serial);
+}
+
 bool model_get(const struct model *m, uint32_t sock, struct model_sock *out)
 {
 	const struct model_sock *r = record_of(m, sock, 0);

@@ -7,8 +7,6 @@
 #include <base/calls.h>
 #include <string.h>
 
-#define WORTH_A_SET 8	/* rules; fewer are as quickly asked one by one */
-
 static const uint16_t key_facts[RULE_KEYS] = {
 	[RULE_KEY_LOCAL_ADDR] = SNAG_FACT_LOCAL, [RULE_KEY_LOCAL_PORT] = SNAG_FACT_LOCAL,
 	[RULE_KEY_STATE] = SNAG_FACT_TCP_STATE,	 [RULE_KEY_TIME_WAIT] = SNAG_FACT_TCP_STATE,
@@ -124,7 +122,7 @@ uint32_t rules_index(struct rules *image, size_t room)
 		if (time_wait && !strcmp(call_row(call)->group, "close"))
 			image->call[call].facts |= SNAG_FACT_TCP_STATE;
 		image->call[call].ports = 0;
-		if (image->call[call].n < WORTH_A_SET || image->ports.n == RULES_PORTS_MAX ||
+		if (!image->call[call].n || image->ports.n == RULES_PORTS_MAX ||
 		    (size_t)((char *)(sets + image->ports.n + 1) - (char *)image) > room)
 			continue;
 		if (make_set(image, call, sets + image->ports.n))

@@ -44,27 +44,45 @@ static bool find_socket(struct hook *h, unsigned id, int fd)
 	return h->ref.sock != 0;
 }
 
+/* What the model needs to learn from a call: all that is known of one that nobody asks about. */
 static void describe(struct hook *h, unsigned id, int fd)
 {
+	const struct model_sock *m;
 	struct snag_call *c = &h->call;
-	struct model_sock m;
-	struct sock s;
-	memset(c, 0, offsetof(struct snag_call, path));
-	c->caller[0] = 0;
+	memset(c, 0, offsetof(struct snag_call, who));
 	c->call = (uint16_t)id;
 	c->fd = fd;
-	self_who(&c->who);
+	c->path_len = 0;
+	c->who.proc = self->who.proc;
+	c->who.uid = self->who.uid;
+	h->local_port = h->peer_port = 0;
 	if (!h->ref.sock)
 		return;
 	c->sock = h->ref.sock;
 	c->serial = h->ref.serial;
-	if (sock_get(&session, c->sock, &s))
+	m = model_peek(engine.model, c->sock, c->serial);
+	if (!m)
+		return;
+	c->proto = m->proto;
+	c->domain = (uint8_t)m->domain;
+	h->local_port = m->local.port;
+	h->peer_port = m->peer.port;
+	h->locked = m->on_port && (h->traits & SNAG_TRAIT_PORT);
+}
+
+/* The rest: who calls, and the socket's place in its creator. */
+static void describe_caller(struct hook *h)
+{
+	struct snag_call *c = &h->call;
+	struct sock s;
+	self_who(&c->who);
+	if (kinds[c->call] & LOCKS)	/* its user may own the port */
+		c->who.uid = sys_geteuid();
+	if (h->borrowed)
+		c->who.pid = c->who.tid = sys_getpid();
+	c->caller[0] = 0;
+	if (c->sock && sock_get(&session, c->sock, &s))
 		c->sock_key = s.key;
-	if (model_get(engine.model, c->sock, &m) && m.serial == c->serial) {
-		c->proto = m.proto;
-		c->domain = (uint8_t)m.domain;
-		h->locked = m.on_port && (h->traits & SNAG_TRAIT_PORT);
-	}
 }
 
 bool hook_enter_from(struct hook *h, unsigned id, int fd, const void *caller)
@@ -87,13 +105,12 @@ bool hook_enter_from(struct hook *h, unsigned id, int fd, const void *caller)
 	describe(h, id, fd);
 	h->locked |= (kinds[id] & LOCKS) != 0;
 	h->traced = session_tracing(&session);
-	h->timed = h->traced || h->locked || engine_wants(&engine, id);
-	memset(&h->plan, 0, sizeof(h->plan));
+	h->asked = h->traced || h->locked || engine_wants(&engine, id);
 	memset(&h->out, 0, sizeof(h->out));
 	h->out.real_err = -1;
 	h->out.new_fd = -1;
-	if (h->borrowed)
-		h->call.who.pid = h->call.who.tid = sys_getpid();
+	if (h->traits & SNAG_TRAIT_PROC)
+		describe_caller(h);
 	return true;
 }
 
@@ -224,8 +241,13 @@ static bool act(struct hook *h)
 
 bool hook_decide(struct hook *h)
 {
-	if (!h->timed)
+	h->asked = h->asked && (h->traced || h->locked ||
+				engine_concerns(&engine, &h->call, h->local_port, h->peer_port));
+	if (likely(!h->asked))
 		return true;
+	if (!(h->traits & SNAG_TRAIT_PROC))
+		describe_caller(h);
+	memset(&h->plan, 0, sizeof(h->plan));
 	if (!ask_engine(h) || h->plan.dry || !plan_acts(&h->plan) || mistaken(h))
 		return true;
 	bool go = act(h);
@@ -249,7 +271,7 @@ void hook_done(struct hook *h, long ret)
 	h->out.ret = ret;
 	h->out.err = ret == -1 ? errno : 0;
 	h->out.real_err = h->out.err;
-	if (h->timed)
+	if (h->asked || kinds[h->call.call] & ENDS)
 		h->out.end_ns = self_now();
 }
 
@@ -266,11 +288,15 @@ static void commit(struct hook *h)
 {
 	union snag_event ev[SNAG_EVENT_MAX];
 	struct session_guard g;
-	if (h->timed && !h->out.end_ns)
+	unsigned n = 0;
+	if (h->asked && !h->out.end_ns)
 		h->out.end_ns = self_now();
 	if (h->locked && !self_lock(&g))
 		return;
-	unsigned n = engine_commit(&engine, &h->call, &h->plan, &h->out, h->traced ? ev : NULL);
+	if (h->asked)
+		n = engine_commit(&engine, &h->call, &h->plan, &h->out, h->traced ? ev : NULL);
+	else
+		model_learn(engine.model, &h->call, &h->out, h->out.end_ns);
 	if (h->out.last)
 		model_forget(engine.model, h->ref.sock, h->out.end_ns);
 	if (h->locked)
@@ -287,6 +313,7 @@ void hook_gone(const struct hook *h, int fd, struct sock_ref r)
 	one.ref = r;
 	one.locked = false;
 	describe(&one, h->call.call, fd);
+	describe_caller(&one);
 	one.out.last = self_drop(r, true);
 	one.call.start_ns = h->call.start_ns;
 	one.out.seen = SNAG_SEEN;
@@ -303,7 +330,7 @@ long hook_leave(struct hook *h)
 	}
 	if (!h->silent)
 		commit(h);
-	if (h->plan.signal && h->plan.after_call && !h->plan.dry && !h->silent)
+	if (h->asked && h->plan.signal && h->plan.after_call && !h->plan.dry && !h->silent)
 		send_signal(h);
 	errno = h->out.ret == -1 && h->out.err ? h->out.err : h->saved;
 	return h->out.ret;

@@ -37,7 +37,9 @@ struct hook {
 	unsigned traits;
 	int saved;		/* errno to leave behind on success */
 	int after;		/* errno to answer once the real call is made: closing calls, consumed connections */
-	bool traced, timed, locked;
+	bool traced, locked;
+	bool asked;		/* by the trace, the lock or a rule; else only the model hears of it */
+	uint16_t local_port, peer_port;	/* as the model knows them; 0: it does not */
 	bool borrowed;		/* a vfork child in front of exec: nothing of this process is written */
 	bool silent;		/* the result is not committed */
 };

@@ -77,7 +77,6 @@ HOOK int bind(int fd, const struct sockaddr *sa, socklen_t len)
 	if (!hook_enter(&h, SNAG_CALL_bind, fd))
 		return real.bind(fd, sa, len);
 	hook_addr(&h, sa, len);
-	h.call.who.uid = sys_geteuid();
 	if (hook_decide(&h)) {
 		hook_done(&h, real.bind(fd, sa, len));
 		if (h.out.ret == 0 && h.call.addr.port == 0 && h.call.path_len == 0)
@@ -92,7 +91,6 @@ HOOK int listen(int fd, int backlog)
 	if (!hook_enter(&h, SNAG_CALL_listen, fd))
 		return real.listen(fd, backlog);
 	h.call.arg[0] = backlog;
-	h.call.who.uid = sys_geteuid();
 	if (hook_decide(&h)) {
 		bool changed = h.plan.action == SNAG_ACTION_backlog && !h.plan.dry;
 		hook_done(&h, real.listen(fd, changed ? h.plan.backlog : backlog));
