@@ -55,7 +55,7 @@ PROGRAMS   := $(patsubst tests/programs/%.c,$(B)/programs/%,$(wildcard tests/pro
 BENCH      := $(B)/bench/call $(B)/bench/cycle $(B)/bench/noop.so
 UNIT_TESTS := $(patsubst tests/%.c,$(B)/tests/%,$(foreach d,$(CORE_LAYERS) $(CLI_LAYERS) crash,$(wildcard tests/$(d)/*.c)))
 
-.PHONY: help all deps demo test programs check-unit bench bench-programs lint layers symbols fuzz install uninstall clean
+.PHONY: help all deps demo tour test programs check-unit bench bench-programs lint layers symbols fuzz install uninstall clean
 .DEFAULT_GOAL := all
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -70,6 +70,11 @@ demo: ## install what is missing, build, and run the main job on a real server
 	@.ci/deps demo
 	@$(MAKE) --no-print-directory all
 	@examples/demo.sh $(B)/snag
+
+tour: ## install what is missing, build, and play the examples: what sockets really do
+	@.ci/deps tour
+	@$(MAKE) --no-print-directory all
+	@SNAG_BUILD=$(B) examples/tour
 
 test: ## install what is missing, build, and run all tests (minutes)
 	@.ci/deps test
