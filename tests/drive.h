@@ -11,6 +11,7 @@
 
 struct drive {
 	struct model *m;
+	const struct model_machine *machine;
 	uint64_t now_ns;
 	uint32_t uid;
 	uint8_t proto[SNAG_SOCKS / 64];
@@ -65,7 +66,7 @@ static inline struct model_verdict drive_predict(const struct drive *d, const st
 {
 	struct model_verdict v;
 
-	model_predict(d->m, c, d->now_ns, &v);
+	model_predict(d->m, d->machine, c, d->now_ns, &v);
 	return v;
 }
 

@@ -37,6 +37,20 @@ enum snag_fact {
 	SNAG_FACT_TCP_STATE = 1 << 2,
 	SNAG_FACT_CALLER = 1 << 3,
 	SNAG_FACT_LOCAL = 1 << 4,
+	SNAG_FACT_ERROR = 1 << 5,	/* `pending` */
+	SNAG_FACT_UNREAD = 1 << 6,	/* `unread` */
+	SNAG_FACT_REACH = 1 << 7,	/* `reach` */
+	SNAG_FACT_PATH = 1 << 8,	/* `path_err`, `folder_err` */
+	SNAG_FACT_WHOLE = 1 << 9,	/* the model holds every socket of the machine that stands on a port of this call:
+					 * those of the session, and the foreign ones, adopted and known to be still there */
+};
+
+/* Where an address leads, for bind and connect. */
+enum snag_reach {
+	SNAG_REACH_NOWHERE,	/* no route */
+	SNAG_REACH_LOCAL,	/* an interface of this machine has it */
+	SNAG_REACH_GROUP,	/* broadcast or multicast */
+	SNAG_REACH_AWAY,	/* another machine's */
 };
 
 /* Who calls. Ordinals are keyed to the place in the fork tree, so that they are the same in every run. */
@@ -63,8 +77,16 @@ struct snag_call {
 	uint8_t tcp_state;	/* fact: tcpi_state before the call */
 	uint8_t domain;		/* AF_INET, AF_INET6, AF_UNIX of the socket, or asked of socket() */
 	int32_t queue;		/* fact: connections in the listener's accept queue */
+	int32_t unread;		/* fact: bytes that have arrived and were not read (SIOCINQ) */
+	uint8_t pending;	/* fact: an error waits to be read: poll() says POLLERR */
+	uint8_t reach;		/* fact: enum snag_reach of addr */
+	uint16_t path_err;	/* fact: what lstat() says of a unix path; 0: something stands there */
+	uint16_t folder_err;	/* fact: what a new file in its folder would meet: 0, EACCES, ENOENT, ENOTDIR, EROFS ... */
+	uint16_t addr_family;	/* bind, connect: the family as the program passed it; addr may say AF_UNSPEC for it */
+	uint32_t addr_len;	/* bind, connect: the length as passed; 0 also where nobody tells */
 	int32_t arg[3];		/* listen: backlog; shutdown: how; socket: domain, type, protocol; setsockopt: level, name,
-				 * value (an int, else 0); dup2, dup3, fcntl: the wanted descriptor; close_range: first, last */
+				 * value (an int; SO_LINGER: 0 off, else seconds + 1; SO_BINDTODEVICE: a hash of the
+				 * name, 0 none; else 0); dup2, dup3, fcntl: the wanted descriptor; close_range: first, last */
 	struct snag_addr addr;	/* bind, connect: the argument */
 	struct snag_addr local;	/* fact: what getsockname() says */
 	uint64_t start_ns;	/* session time at which it began */

@@ -209,7 +209,7 @@ static void predict(const struct engine *e, const struct snag_call *c, struct sn
 	struct model_verdict v;
 	struct model_sock s;
 
-	model_predict(e->model, c, c->start_ns, &v);
+	model_predict(e->model, e->machine, c, c->start_ns, &v);
 	p->sure = v.sure;
 	p->model_why = v.unsure;
 	p->model_err = v.err;

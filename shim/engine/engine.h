@@ -25,6 +25,7 @@ struct engine_holder {		/* who holds a socket, for `why` */
 
 struct engine {
 	struct model *model;
+	const struct model_machine *machine;	/* what the machine has set; NULL: nobody asked */
 	const struct rules *rules;
 	struct trigger_table *triggers;
 	uint8_t mode;			/* enum snag_mode */

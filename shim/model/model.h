@@ -93,7 +93,24 @@ struct model_verdict {
 	uint32_t ticket;	/* bind, listen: the version of the port that it speaks of; 0: none */
 };
 
-void model_predict(const struct model *m, const struct snag_call *c, uint64_t now_ns, struct model_verdict *v);
+/* What the machine has set, for the caller's network namespace. */
+struct model_machine {
+	uint16_t port_low, port_high;	/* ip_local_port_range, IP_LOCAL_PORT_RANGE of the socket apart */
+	uint16_t unprivileged_port;	/* ip_unprivileged_port_start */
+	uint8_t privileged;		/* the caller has CAP_NET_BIND_SERVICE */
+	uint8_t tw_reuse;		/* tcp_tw_reuse: 0, 1, 2 */
+	uint32_t tw_reuse_delay_ms;	/* tcp_tw_reuse_delay */
+	uint32_t somaxconn;
+	uint32_t fin_timeout_ms;	/* tcp_fin_timeout */
+	uint8_t nonlocal_bind;		/* ip_nonlocal_bind */
+	uint8_t autobind_reuse;		/* ip_autobind_reuse */
+	uint8_t timestamps;		/* tcp_timestamps */
+	uint8_t no_time_wait;		/* tcp_max_tw_buckets is 0 */
+};
+
+/* `machine` may be NULL: nothing is known of it; what depends on it is then withheld. */
+void model_predict(const struct model *m, const struct model_machine *machine, const struct snag_call *c,
+		   uint64_t now_ns, struct model_verdict *v);
 /* Has another change of the same port come between the prediction and now? Ask before learning. */
 bool model_raced(const struct model *m, const struct snag_call *c, uint32_t ticket);
 /* What really happened: the real call's answer counts, not an injected one. An outcome that is UNSEEN teaches nothing.

@@ -284,11 +284,13 @@ static predict_fn *const predictions[SNAG_CALLS] = {
 	[SNAG_CALL_close] = predict_close,
 };
 
-void model_predict(const struct model *m, const struct snag_call *c, uint64_t now_ns, struct model_verdict *v)
+void model_predict(const struct model *m, const struct model_machine *machine, const struct snag_call *c,
+		   uint64_t now_ns, struct model_verdict *v)
 {
 	const struct model_sock *r;
 	predict_fn *predict = c->call < SNAG_CALLS ? predictions[c->call] : NULL;
 
+	(void)machine;
 	memset(v, 0, sizeof(*v));
 	if (!predict)
 		return;

@@ -66,8 +66,12 @@ static inline __attribute__((always_inline)) bool hook_readable(const void *p, s
 /* The address argument of bind and connect; left out where it cannot be read. */
 static inline __attribute__((always_inline)) void hook_addr(struct hook *h, const struct sockaddr *sa, socklen_t len)
 {
-	if (len <= sizeof(struct sockaddr_storage) && hook_readable(sa, len))
-		addr_from_sockaddr(&h->call.addr, sa, len, h->call.path, &h->call.path_len);
+	h->call.addr_len = (uint32_t)len;
+	if (len > sizeof(struct sockaddr_storage) || !hook_readable(sa, len))
+		return;
+	if (len >= sizeof(sa->sa_family))
+		h->call.addr_family = sa->sa_family;
+	addr_from_sockaddr(&h->call.addr, sa, len, h->call.path, &h->call.path_len);
 }
 
 /* Facts, decision, and what comes before the call: its delay, its signal, its failure. True: make the real call. */

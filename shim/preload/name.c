@@ -103,7 +103,8 @@ HOOK int listen(int fd, int backlog)
 /* The options that the model depends on. */
 static bool is_modelled(int level, int name)
 {
-	return (level == SOL_SOCKET && (name == SO_REUSEADDR || name == SO_REUSEPORT || name == SO_BINDTODEVICE)) ||
+	return (level == SOL_SOCKET && (name == SO_REUSEADDR || name == SO_REUSEPORT || name == SO_BINDTODEVICE ||
+					name == SO_BINDTOIFINDEX || name == SO_LINGER)) ||
 	       (level == IPPROTO_IPV6 && name == IPV6_V6ONLY);
 }
 
@@ -116,7 +117,14 @@ static int option_value(int level, int name, const void *value, socklen_t len)
 		return 0;
 	if (level == SOL_SOCKET && name == SO_BINDTODEVICE) {	/* a name; the model compares hashes of them */
 		size_t n = strnlen(value, len);
-		return n ? (int)hash_bytes(value, n) : 0;
+		return n ? (int)(hash_bytes(value, n) | 1u << 31) : 0;
+	}
+	if (level == SOL_SOCKET && name == SO_LINGER) {
+		struct linger l;
+		if (len < sizeof(l))
+			return 0;
+		memcpy(&l, value, sizeof(l));
+		return l.l_onoff ? (int)((unsigned)l.l_linger + 1) : 0;
 	}
 	if (len >= sizeof(v))
 		memcpy(&v, value, sizeof(v));

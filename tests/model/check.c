@@ -79,7 +79,7 @@ static void random_call(struct drive *d, unsigned *seed, bool tidy)
 	}
 	if (c.call == SNAG_CALL_listen && pick(seed, 2))
 		o.local = random_addr(seed, d->domain[sock] == AF_UNIX ? AF_INET : d->domain[sock]);
-	model_predict(d->m, &c, d->now_ns, &v);
+	model_predict(d->m, d->machine, &c, d->now_ns, &v);
 	assert_true(v.sure == SNAG_CERTAIN || v.sure == SNAG_WITHHELD);
 	drive_learn(d, &c, &o);
 }
