@@ -98,7 +98,7 @@ b.yaml: ok: 2 rules, mode log"
   run --separate-stderr "$SNAG" check --rule 'accept: hold=1s' --mode enforce
   assert_failure 2
   assert_equal "$stderr" \
-    "--rule 1:9: error: do.hold: is not built yet; built now: errno, delay, backlog, deny, signal, log
+    "--rule 1:9: error: do.hold: is not built yet
 --mode: error: mode: enforce is not built yet"
 }
 
