@@ -28,6 +28,7 @@ struct snag_plan {
 	int32_t backlog;	/* backlog: the argument of the real listen */
 	uint64_t delay_ns;	/* before the call */
 	uint64_t after_ns;	/* errno: this long until the failure */
+	uint64_t value;		/* what the action takes: struct rule_step's */
 	uint16_t rule[SNAG_PLAN_RULES];	/* rule index + 1; [0] is the one that `rule` in the trace names */
 	uint16_t log[SNAG_PLAN_RULES];	/* step index + 1 of each text to log */
 	/* the model's prediction of the real kernel */

@@ -149,6 +149,12 @@ static void put_match(struct maker *m, const struct predicate *p)
 	};
 }
 
+static void put_action(struct rule_step *step, const struct value *v, unsigned action)
+{
+	step->action = (uint8_t)action;
+	step->value = v->lo == FOREVER ? RULE_FOREVER : (uint64_t)v->lo;
+}
+
 /* Of the actions that are built; the others never come this far. */
 static void put_step(struct maker *m, const struct policy_step *s)
 {
@@ -171,7 +177,7 @@ static void put_step(struct maker *m, const struct policy_step *s)
 	for (unsigned key = 0; key < KEYS_do; key++)
 		if (object_has(o, key) && !(table_do.fields[key].flags & FIELD_PARAM) &&
 		    language_terminal(language_action(key)))
-			step->action = (uint8_t)language_action(key);
+			put_action(step, &o->slots[key].values[0], language_action(key));
 }
 
 /* A chance of 0 is how the image says never. */

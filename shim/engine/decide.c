@@ -168,6 +168,7 @@ static void add_step(const struct rules *r, uint32_t rule, uint32_t step, uint64
 	p->err = step_errno(s, c);
 	p->backlog = s->backlog;
 	p->after_ns = s->after_ns;
+	p->value = s->value;
 }
 
 static void ask_rules(struct engine *e, const struct snag_call *c, struct snag_plan *p)
@@ -201,7 +202,7 @@ static void only_name(struct snag_plan *p)
 	p->action = SNAG_ACTION_NONE;
 	p->err = p->signal = p->backlog = 0;
 	p->after_call = 0;
-	p->delay_ns = p->after_ns = 0;
+	p->delay_ns = p->after_ns = p->value = 0;
 }
 
 static void predict(const struct engine *e, const struct snag_call *c, struct snag_plan *p)

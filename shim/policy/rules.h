@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #define RULES_MAGIC 0x736c7572u		/* "ruls" */
-#define RULES_VERSION 2
+#define RULES_VERSION 3
 
 /* A table inside the image: `offset` bytes from its start, `n` entries. */
 struct rules_table {
@@ -85,10 +85,13 @@ struct rule_when {		/* all must hold */
 	uint8_t has_chance, per, spare[6];	/* per: enum rule_per */
 };
 
+#define RULE_FOREVER UINT64_MAX
+
 struct rule_step {		/* one `do` */
 	uint64_t times;		/* fires of this step; 0: without end (a rule with `do` has one such step) */
 	uint64_t delay_ns, jitter_ns;
 	uint64_t after_ns;	/* errno: after */
+	uint64_t value;		/* of the terminal action: a time in ns, a count, bytes, a word's number; RULE_FOREVER */
 	int32_t err;		/* errno, deny: positive; deny: 0, see the call */
 	int32_t signal;
 	int32_t backlog;
