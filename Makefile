@@ -36,8 +36,8 @@ SHIM_CFLAGS += -flto -flto-partition=one
 endif
 endif
 
-SHIM_LAYERS := base model policy engine trace session effects preload
-CORE_LAYERS := base model policy engine trace session effects
+SHIM_LAYERS := base model policy engine trace session effects probe preload
+CORE_LAYERS := base model policy engine trace session effects probe
 CLI_LAYERS  := compile cli
 
 src = $(foreach d,$(1),$(sort $(wildcard shim/$(d)/*.c)))

@@ -11,10 +11,11 @@ declare -A may=(
   [trace]="base"
   [session]="base"
   [effects]="base"
+  [probe]="base"
   [engine]="model policy trace base"
   [compile]="policy base"
-  [preload]="engine model policy trace session effects base"
-  [cli]="engine model policy trace session effects compile base"
+  [preload]="engine model policy trace session effects probe base"
+  [cli]="engine model policy trace session effects probe compile base"
 )
 
 bad=0

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 
+#define HIGH_FD 512
+
 ssize_t sys_read_file(const char *path, char *buf, size_t size)
 {
 	ssize_t n;
@@ -26,6 +28,16 @@ ssize_t sys_read_file(const char *path, char *buf, size_t size)
 	sys_close(fd);
 	buf[got] = '\0';
 	return (ssize_t)got;
+}
+
+int sys_high_fd(int fd)
+{
+	int high = fd < 0 || fd >= HIGH_FD ? -EBADF : (int)sys_call(SYS_fcntl, fd, F_DUPFD_CLOEXEC, HIGH_FD);
+
+	if (high < 0)
+		return fd;
+	sys_close(fd);
+	return high;
 }
 
 void sys_append(char *buf, size_t size, size_t *len, const char *text)

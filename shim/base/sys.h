@@ -112,6 +112,10 @@ static inline struct timespec sys_timespec(uint64_t ns)
 	return (struct timespec){.tv_sec = (time_t)(ns / 1000000000u), .tv_nsec = (long)(ns % 1000000000u)};
 }
 
+/* Moves a descriptor of our own to 512 or above, out of the program's way, where the limit allows; close-on-exec. Takes
+ * and hands on -errno. */
+int sys_high_fd(int fd);
+
 /* The start of a small file (as in /proc) into buf, with a NUL behind it. The bytes read, or -errno. */
 ssize_t sys_read_file(const char *path, char *buf, size_t size);
 
