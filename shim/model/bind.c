@@ -71,7 +71,15 @@ bool bind_reuses_port(const struct bind_claim *new, const struct bind_claim *old
 
 enum bind_answer bind_conflict(const struct bind_claim *new, const struct bind_claim *old)
 {
+	struct bind_claim other = *old;
+	enum bind_answer answer;
+
 	if (bind_reuses_addr(new, old) || bind_reuses_port(new, old))
 		return BIND_FREE;
-	return bind_overlap(new, old);
+	answer = bind_overlap(new, old);
+	if (answer != BIND_CONFLICT || !old->hidden)
+		return answer;
+	other.options |= old->hidden;	/* had it all that is hidden, would it still be in the way? */
+	other.hidden = 0;
+	return bind_conflict(new, &other) == BIND_CONFLICT ? BIND_CONFLICT : BIND_UNSURE;
 }

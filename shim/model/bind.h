@@ -15,6 +15,7 @@ struct bind_claim {
 	struct snag_addr addr;
 	uint16_t domain;	/* of the socket, not of the address */
 	uint8_t options;	/* enum snag_option bits, as they are now */
+	uint8_t hidden;		/* of the old one: those of them that are not known; they are not set in `options` */
 	bool listening, time_wait;
 	bool vague;		/* addr is a wildcard that stands for one address which is not known */
 	uint32_t device;	/* 0: none; MODEL_DEVICE_UNKNOWN */

@@ -64,6 +64,23 @@ struct model_traffic {
 	uint32_t trail;		/* session second << 8 until which a closed one may linger, | options common to those */
 };
 
+/* A socket on a port that the session never saw. */
+#define MODEL_FOREIGNS 128
+struct model_foreign {
+	uint8_t proto;		/* enum snag_proto; 0: none */
+	uint8_t state;		/* enum snag_state */
+	uint8_t options;	/* enum snag_option bits that are known to be set */
+	uint8_t hidden;		/* enum snag_option bits that nobody tells */
+	uint16_t domain;
+	uint16_t spare;
+	uint32_t uid;
+	uint32_t device;	/* interface index; 0: none */
+	uint64_t cookie;
+	uint32_t inode;		/* 0: no descriptor means it */
+	uint32_t spare2;
+	struct snag_addr local;
+};
+
 #define MODEL_PORTS 65536u
 #define MODEL_CHAINS (3 * MODEL_PORTS)	/* tcp, udp (by port), unix (by hash) */
 #define MODEL_VERSIONS 4096
@@ -76,6 +93,8 @@ struct model {
 	uint32_t names_high;
 	uint32_t time_wait_next;		/* the ring's next place, ever growing */
 	uint32_t spare;
+	uint32_t foreign_high, spare2;
+	struct model_foreign foreign[MODEL_FOREIGNS];
 	struct model_time_wait time_wait[MODEL_TIME_WAITS];
 	struct model_name name[MODEL_NAMES];
 	struct model_sock sock[SNAG_SOCKS];	/* last: its file space is allocated as it grows */
@@ -151,6 +170,13 @@ uint8_t model_state_of(uint8_t tcp_state, const struct model_sock *r);
 const char *model_path(const struct model *m, uint32_t sock, uint16_t *len);
 /* TIME_WAIT entries on the port of `local`; entries are only made where closing calls carry SNAG_FACT_TCP_STATE. */
 unsigned model_time_waits(const struct model *m, const struct snag_addr *local, uint64_t now_ns);
+
+/* Foreign sockets on a port, as the kernel lists them: forget those known, enter one (false: no room), the one behind a
+ * holder's number (false: no foreign one), how many are known. Under the lock. */
+void model_foreign_clear(struct model *m, uint8_t proto, uint16_t port);
+bool model_foreign_add(struct model *m, const struct model_foreign *f);
+bool model_foreign_get(const struct model *m, uint32_t sock, struct model_foreign *out);
+unsigned model_foreign_count(const struct model *m, uint8_t proto, uint16_t port);
 
 /* Rebuild the port table from the socket records, after an owner died inside the lock: `alive` tells which sockets
  * still are. Returns what it mended. */

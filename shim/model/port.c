@@ -3,6 +3,7 @@
  * A chain runs from the newest to the oldest, as the kernel's own, since for UDP the order decides. A record says
  * itself in which chain it is, so a walk that strays into another one notices and stops. */
 #include "port.h"
+#include "foreign.h"
 #include "record.h"
 
 #include <base/addr.h>
@@ -236,12 +237,20 @@ static enum bind_answer ask_unix(const struct model *m, uint32_t self, const str
 enum bind_answer port_ask(const struct model *m, uint8_t proto, uint32_t self, const struct bind_claim *new,
 			  uint32_t *holder)
 {
+	enum bind_answer answer;
+	uint32_t foreign = 0;
+
 	*holder = 0;
 	if (proto == SNAG_PROTO_UNIX)
 		return ask_unix(m, self, new, holder);
 	if (!new->addr.port)
 		return BIND_FREE;
-	return proto == SNAG_PROTO_UDP ? ask_udp(m, self, new, holder) : ask_tcp(m, self, new, holder);
+	answer = proto == SNAG_PROTO_UDP ? ask_udp(m, self, new, holder) : ask_tcp(m, self, new, holder);
+	if (answer != BIND_CONFLICT && load_relaxed(&m->foreign_high)) {
+		enum bind_answer outside = foreign_ask(m, proto, new, &foreign);
+		worse(&answer, outside, holder, foreign);
+	}
+	return answer;
 }
 
 uint32_t model_holder(const struct model *m, uint32_t sock, const struct snag_addr *addr, uint8_t proto)

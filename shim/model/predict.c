@@ -2,6 +2,7 @@
  *
  * Certain only where the session's own sockets decide. What hangs on a peer, on the machine or on sockets that the
  * session never saw is withheld, with the reason. A certain "ok" means: as far as the session's sockets go. */
+#include "foreign.h"
 #include "port.h"
 #include "record.h"
 #include "traffic.h"
@@ -39,7 +40,9 @@ static void refuse_held(const struct model *m, enum bind_answer answer, struct m
 
 	refuse(v, EADDRINUSE, SNAG_WHY_HELD);
 	if (answer == BIND_UNSURE)
-		withhold(v, holder && port_may_be_free(holder) ? SNAG_UNSURE_PEER : SNAG_UNSURE_UNMODELLED);
+		withhold(v, foreign_is(v->holder) ? SNAG_UNSURE_FOREIGN
+			    : holder && port_may_be_free(holder) ? SNAG_UNSURE_PEER
+								 : SNAG_UNSURE_UNMODELLED);
 }
 
 /* Is something left on the TCP port that refuses by its flags? */

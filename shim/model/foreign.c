@@ -1,0 +1,93 @@
+/* foreign.c - sockets on a port that the session never saw. */
+#include "foreign.h"
+
+#include <base/base.h>
+
+static uint32_t high(const struct model *m)
+{
+	uint32_t n = load_relaxed(&m->foreign_high);
+
+	return n < MODEL_FOREIGNS ? n : MODEL_FOREIGNS;
+}
+
+void model_foreign_clear(struct model *m, uint8_t proto, uint16_t port)
+{
+	uint32_t last = 0;
+
+	for (uint32_t i = 0; i < high(m); i++) {
+		struct model_foreign *f = &m->foreign[i];
+		if (f->proto == proto && f->local.port == port)
+			*f = (struct model_foreign){0};
+		if (f->proto)
+			last = i + 1;
+	}
+	store_relaxed(&m->foreign_high, last);
+}
+
+bool model_foreign_add(struct model *m, const struct model_foreign *f)
+{
+	for (uint32_t i = 0; i < MODEL_FOREIGNS; i++) {
+		if (m->foreign[i].proto)
+			continue;
+		m->foreign[i] = *f;
+		if (i >= high(m))
+			store_relaxed(&m->foreign_high, i + 1);
+		return true;
+	}
+	return false;
+}
+
+bool model_foreign_get(const struct model *m, uint32_t sock, struct model_foreign *out)
+{
+	if (!foreign_is(sock))
+		return false;
+	*out = m->foreign[sock - SNAG_SOCKS - 1];
+	if (out->state >= SNAG_STATES)
+		out->state = SNAG_STATE_NONE;
+	return out->proto != 0;
+}
+
+unsigned model_foreign_count(const struct model *m, uint8_t proto, uint16_t port)
+{
+	unsigned n = 0;
+
+	for (uint32_t i = 0; i < high(m); i++)
+		n += m->foreign[i].proto == proto && m->foreign[i].local.port == port;
+	return n;
+}
+
+static struct bind_claim claim_of(const struct model_foreign *f)
+{
+	return (struct bind_claim){
+		.addr = f->local,
+		.domain = f->domain,
+		.options = f->options,
+		.hidden = f->hidden,
+		.listening = f->state == SNAG_STATE_LISTEN,
+		.time_wait = f->state == SNAG_STATE_TIME_WAIT,
+		.device = f->device ? MODEL_DEVICE_UNKNOWN : 0,
+		.uid = f->uid,
+	};
+}
+
+enum bind_answer foreign_ask(const struct model *m, uint8_t proto, const struct bind_claim *new, uint32_t *holder)
+{
+	enum bind_answer answer = BIND_FREE;
+
+	for (uint32_t i = 0; answer != BIND_CONFLICT && i < high(m); i++) {
+		const struct model_foreign *f = &m->foreign[i];
+		struct bind_claim old = claim_of(f);
+		enum bind_answer a;
+		if (f->proto != proto || f->local.port != new->addr.port)
+			continue;
+		a = bind_conflict(new, &old);
+		if (a > answer) {
+			answer = a;
+			*holder = SNAG_SOCKS + 1 + i;
+		}
+	}
+	/* udp_lib_lport_inuse(): where both have SO_REUSEPORT the order in the chain decides, which is not known here. */
+	if (proto == SNAG_PROTO_UDP && answer == BIND_CONFLICT && (new->options & SNAG_OPTION_REUSEPORT))
+		answer = BIND_UNSURE;
+	return answer;
+}

@@ -1,0 +1,19 @@
+/* foreign.h - sockets on a port that the session never saw, as the kernel lists them: who asks it enters them here, for
+ * one port at a time, right before a prediction or after a refusal. Changes under the session's lock. As the number of
+ * a holder, the i-th is SNAG_SOCKS + 1 + i. */
+#ifndef MODEL_FOREIGN_H
+#define MODEL_FOREIGN_H
+
+#include "bind.h"
+#include "model.h"
+
+/* Is this the number of a foreign socket? */
+static inline bool foreign_is(uint32_t sock)
+{
+	return sock > SNAG_SOCKS && sock <= SNAG_SOCKS + MODEL_FOREIGNS;
+}
+
+/* Is a foreign socket in the way of new->addr? *holder: which. The first that certainly is, else one that may be. */
+enum bind_answer foreign_ask(const struct model *m, uint8_t proto, const struct bind_claim *new, uint32_t *holder);
+
+#endif
