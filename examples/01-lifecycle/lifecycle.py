@@ -1,7 +1,8 @@
 """A server and two clients, step by step, in one process. After each step: what state is which socket in?"""
 import socket
 
-STATES = "- ESTABLISHED SYN_SENT SYN_RECV FIN_WAIT1 FIN_WAIT2 TIME_WAIT CLOSE CLOSE_WAIT LAST_ACK LISTEN CLOSING".split()
+STATES = ("- ESTABLISHED SYN_SENT SYN_RECV FIN_WAIT1 FIN_WAIT2 TIME_WAIT CLOSE CLOSE_WAIT LAST_ACK LISTEN "
+          "CLOSING").split()
 
 
 def state(sock):

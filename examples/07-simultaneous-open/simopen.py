@@ -8,7 +8,8 @@ import select
 import socket
 
 IP_MINTTL = 21      # <linux/in.h>; Python has no name for it
-STATES = "- ESTABLISHED SYN_SENT SYN_RECV FIN_WAIT1 FIN_WAIT2 TIME_WAIT CLOSE CLOSE_WAIT LAST_ACK LISTEN CLOSING".split()
+STATES = ("- ESTABLISHED SYN_SENT SYN_RECV FIN_WAIT1 FIN_WAIT2 TIME_WAIT CLOSE CLOSE_WAIT LAST_ACK LISTEN "
+          "CLOSING").split()
 
 
 def state(sock):
