@@ -43,6 +43,8 @@ enum snag_fact {
 	SNAG_FACT_PATH = 1 << 8,	/* `path_err`, `folder_err` */
 	SNAG_FACT_WHOLE = 1 << 9,	/* the model holds every socket of the machine that stands on a port of this call:
 					 * those of the session, and the foreign ones, adopted and known to be still there */
+	SNAG_FACT_NEXT_FD = 1 << 10,	/* `next_fd` */
+	SNAG_FACT_PRIVILEGED = 1 << 11,	/* `privileged` */
 };
 
 /* Where an address leads, for bind and connect. */
@@ -87,6 +89,8 @@ struct snag_call {
 	int32_t arg[3];		/* listen: backlog; shutdown: how; socket: domain, type, protocol; setsockopt: level, name,
 				 * value (an int; SO_LINGER: 0 off, else seconds + 1; SO_BINDTODEVICE: a hash of the
 				 * name, 0 none; else 0); dup2, dup3, fcntl: the wanted descriptor; close_range: first, last */
+	int32_t next_fd;	/* fact: the descriptor that the call would make; socketpair: the higher one */
+	uint8_t privileged;	/* fact: the caller has CAP_NET_BIND_SERVICE */
 	struct snag_addr addr;	/* bind, connect: the argument */
 	struct snag_addr local;	/* fact: what getsockname() says */
 	uint64_t start_ns;	/* session time at which it began */

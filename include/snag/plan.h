@@ -25,7 +25,7 @@ struct snag_plan {
 	uint8_t after_call;	/* the signal goes out after the call */
 	int32_t err;		/* errno, deny: fail with this positive errno */
 	int32_t signal;		/* 0: none */
-	int32_t backlog;	/* backlog: the argument of the real listen */
+	int32_t backlog;	/* of the real listen, where SNAG_CHANGE_BACKLOG says so */
 	uint64_t delay_ns;	/* before the call */
 	uint64_t after_ns;	/* errno: this long until the failure */
 	uint64_t value;		/* what the action takes: struct rule_step's */
@@ -40,6 +40,14 @@ struct snag_plan {
 	uint32_t holder;	/* the socket in the way: slot + 1; 0: none */
 	uint32_t holder_serial;
 	uint32_t ticket;	/* what commit spends or returns; 0: none */
+	/* the virtual kernel */
+	uint8_t refusal;	/* enum snag_why: by the model, why it refuses */
+	uint8_t changes;	/* enum snag_change bits: what is different about the real call */
+	uint8_t spare[6];
+};
+
+enum snag_change {
+	SNAG_CHANGE_BACKLOG = 1 << 0,	/* listen: another argument, by a rule or by somaxconn */
 };
 
 enum snag_mode { SNAG_MODE_DISABLED, SNAG_MODE_LOG, SNAG_MODE_ENFORCE, SNAG_MODE_INJECT };
@@ -66,6 +74,8 @@ enum snag_why {
 	SNAG_WHY_WRONG_STATE,	/* the socket's state does not allow the call */
 	SNAG_WHY_WRONG_TYPE,	/* the socket's type does not allow the call */
 	SNAG_WHY_UNKNOWN_HOLDER,/* in use by a socket outside the session */
+	SNAG_WHY_OPEN_FILES,	/* a descriptor at or above open_files of the virtual kernel */
+	SNAG_WHY_OPEN_SOCKETS,	/* as many sockets in the session as open_sockets of the virtual kernel */
 	SNAG_WHYS
 };
 

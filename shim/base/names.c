@@ -145,6 +145,8 @@ static const char *const whys[SNAG_WHYS] = {
 	[SNAG_WHY_WRONG_STATE] = "wrong_state",
 	[SNAG_WHY_WRONG_TYPE] = "wrong_type",
 	[SNAG_WHY_UNKNOWN_HOLDER] = "unknown_holder",
+	[SNAG_WHY_OPEN_FILES] = "open_files",
+	[SNAG_WHY_OPEN_SOCKETS] = "open_sockets",
 };
 
 #define WORD(words, i) ((i) < ARRAY_LEN(words) && (words)[i] ? (words)[i] : "?")

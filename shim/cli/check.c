@@ -19,7 +19,7 @@ static const struct option_row options[] = {
 	{OPT_PRINT, "print", NULL, "print the policy in its canonical form"},
 	{OPT_RULE, "rule", "RULE", "add a rule, as in `snag run`"},
 	{OPT_SET, "set", "PATH=VALUE", "change a value, as in `snag run`"},
-	{OPT_MODE, "mode", "MODE", "log, inject or disabled, whatever the files say"},
+	{OPT_MODE, "mode", "MODE", "log, enforce, inject or disabled, whatever the files say"},
 	{OPT_SEED, "seed", "N", "seed of all draws, whatever the files say"},
 	{0, NULL, NULL, NULL},
 };

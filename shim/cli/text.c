@@ -133,7 +133,7 @@ static void call_lines(const struct writer *w, const struct record *r)
 	if (r->diverged)
 		below(b, "the model expected ", r->model.p ? r->model : text_of("something else"));
 	if (r->why.text.p)
-		below(b, "", r->why.text);
+		below(b, text_is(r->by, "model") ? "by the virtual kernel: " : "", r->why.text);
 	if (r->why.fix.p)
 		below(b, "would work with: ", r->why.fix);
 }

@@ -1,5 +1,6 @@
 /* image.c - a resolved policy to the rule image: the tables are counted, laid out, filled, and indexed. */
 #include "image.h"
+#include "kernel.h"
 #include "language.h"
 #include "type.h"
 
@@ -275,6 +276,8 @@ struct rules *image_make(const struct policy *p, uint64_t seed, size_t *size)
 	*m.image = head;
 	m.image->mode = p->mode;
 	m.image->seed = seed;
+	if (p->mode >= SNAG_MODE_ENFORCE)
+		kernel_make(p, &m.image->kernel);
 	m.rule = (struct rule *)(base + head.rule.offset);
 	m.match = (struct rule_match *)(base + head.match.offset);
 	m.value = (struct rule_value *)(base + head.value.offset);

@@ -4,6 +4,7 @@
 
 #include <base/base.h>
 #include <policy/rules.h>
+#include <snag/kernel.h>
 #include <snag/plan.h>
 #include <snag/state.h>
 #include <string.h>
@@ -11,7 +12,6 @@
 
 /* ---- words ---- */
 
-enum { PROFILE_LINUX, PROFILE_FREEBSD, PROFILE_MACOS, PROFILE_TEXTBOOK };
 enum { OCCUPANT_BOUND, OCCUPANT_LISTENING, OCCUPANT_TIME_WAIT };
 enum { ORACLE_LEAKED_SOCKET, ORACLE_ACCEPT_SPIN, ORACLE_DOUBLE_CLOSE };
 enum { OVERFLOW_DROP, OVERFLOW_RESET };
@@ -19,8 +19,8 @@ enum { END_SELF, END_PEER, END_BOTH };
 
 #define WORDS(name, ...) static const struct word words_##name[] = { __VA_ARGS__, { NULL, 0, false } }
 
-WORDS(profiles, { "linux", PROFILE_LINUX, false }, { "freebsd", PROFILE_FREEBSD, false },
-      { "macos", PROFILE_MACOS, false }, { "textbook", PROFILE_TEXTBOOK, false });
+WORDS(profiles, { "linux", SNAG_PROFILE_LINUX, false },
+      { "freebsd", SNAG_PROFILE_FREEBSD, false }, { "macos", SNAG_PROFILE_MACOS, false }, { "textbook", SNAG_PROFILE_TEXTBOOK, false });
 WORDS(ip_protos, { "tcp", SNAG_PROTO_TCP, false }, { "udp", SNAG_PROTO_UDP, false });
 WORDS(occupants, { "bound", OCCUPANT_BOUND, false }, { "listening", OCCUPANT_LISTENING, false },
       { "time_wait", OCCUPANT_TIME_WAIT, false });
@@ -38,7 +38,7 @@ WORDS(states, { "closed", SNAG_STATE_CLOSED, false }, { "bound", SNAG_STATE_BOUN
 WORDS(pers, { "rule", RULE_PER_RULE, false }, { "process", RULE_PER_PROCESS, false },
       { "thread", RULE_PER_THREAD, false }, { "socket", RULE_PER_SOCKET, false },
       { "listener", RULE_PER_LISTENER, false });
-WORDS(modes, { "log", SNAG_MODE_LOG, false }, { "enforce", SNAG_MODE_ENFORCE, true },
+WORDS(modes, { "log", SNAG_MODE_LOG, false }, { "enforce", SNAG_MODE_ENFORCE, false },
       { "inject", SNAG_MODE_INJECT, false }, { "disabled", SNAG_MODE_DISABLED, false });
 WORDS(overflows, { "drop", OVERFLOW_DROP, false }, { "reset", OVERFLOW_RESET, true });
 WORDS(ends, { "self", END_SELF, false }, { "peer", END_PEER, false }, { "both", END_BOTH, false });

@@ -1,5 +1,6 @@
 /* policy.c - names the rules, finds what names refer to, checks what one table can't see. */
 #include "policy.h"
+#include "kernel.h"
 #include "language.h"
 #include "type.h"
 
@@ -178,6 +179,7 @@ void policy_resolve(struct policy *p, struct diags *d, struct object *top)
 	name_rules(p);
 	check_endpoints(p);
 	check_expect(p);
+	kernel_check(p);
 	for (unsigned i = 0; i < p->n_rules; i++) {
 		fit_rule(d, &p->rules[i]);
 		predicate_resolve(p, &p->rules[i]);

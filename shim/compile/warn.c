@@ -340,10 +340,13 @@ static void warn_answers(struct diags *d, const struct policy_rule *r, const str
 static void warn_mode(struct policy *p)
 {
 	const struct node *at = object_at(p->top, KEY_policy_mode);
+	bool rules = p->mode < SNAG_MODE_INJECT && object_has(p->top, KEY_policy_rules);
+	bool kernel = p->mode < SNAG_MODE_ENFORCE && object_has(p->top, KEY_policy_kernel);
 
-	if (at && p->mode < SNAG_MODE_INJECT && object_has(p->top, KEY_policy_rules))
-		diag_warn(p->diags, at, "%s ignores rules; mode: inject carries them out",
-			  object_text(p->top, KEY_policy_mode));
+	if (at && (rules || kernel))
+		diag_warn(p->diags, at, "%s ignores %s; mode: %s carries %s out", object_text(p->top, KEY_policy_mode),
+			  rules && kernel ? "kernel and rules" : rules ? "rules" : "kernel", rules ? "inject" : "enforce",
+			  rules ? "them" : "it");
 }
 
 void warn_policy(struct policy *p)

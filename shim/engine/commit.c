@@ -4,6 +4,7 @@
 #include <base/base.h>
 #include <base/calls.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -272,13 +273,31 @@ static void build_local(const struct snag_outcome *o, struct snag_event_local *l
 	l->local = o->local;
 }
 
-/* What was really asked of the kernel, where a rule changed the argument. */
+/* An option that the virtual kernel gives to new sockets. */
+static void learn_tuned(struct engine *e, const struct snag_call *c, const struct snag_outcome *o)
+{
+	const struct snag_kernel *k = engine_kernel(e);
+	struct snag_call set = *c;
+
+	if (!k || !(k->given & SNAG_KERNEL_BINDV6ONLY) || c->call != SNAG_CALL_socket || c->domain != AF_INET6)
+		return;
+	set.call = SNAG_CALL_setsockopt;
+	set.sock = o->new_sock;
+	set.serial = o->new_serial;
+	set.arg[0] = IPPROTO_IPV6;
+	set.arg[1] = IPV6_V6ONLY;
+	set.arg[2] = k->bindv6only;
+	model_learn(e->model, &set, o, o->end_ns);
+}
+
+/* What was really asked of the kernel, where the argument was changed. */
 static void learn(struct engine *e, const struct snag_call *c, const struct snag_plan *p, const struct snag_outcome *o)
 {
 	struct snag_call real;
 
-	if (p->action != SNAG_ACTION_backlog) {
+	if (!(p->changes & SNAG_CHANGE_BACKLOG)) {
 		model_learn(e->model, c, o, o->end_ns);
+		learn_tuned(e, c, o);
 		return;
 	}
 	real = *c;
@@ -311,6 +330,8 @@ unsigned engine_commit(struct engine *e, const struct snag_call *c, const struct
 	if (refused) {
 		reason = explain(c, p, o, holder);
 		look_for_remains(e, c, &reason);
+	} else if (p->by == SNAG_BY_MODEL && o->err) {
+		reason.why = p->refusal;
 	}
 	build_call(c, p, &ev[0].call);
 	build_result(c, p, o, &v, &ev[0].call);

@@ -2,6 +2,7 @@
 #include "engine.h"
 
 #include <base/calls.h>
+#include <model/virtual.h>
 #include <policy/answers.h>
 #include <policy/match.h>
 #include <string.h>
@@ -10,6 +11,11 @@
 static bool rules_in_force(const struct engine *e, unsigned call)
 {
 	return e->mode == SNAG_MODE_INJECT && e->rules && e->triggers && call < SNAG_CALLS && e->rules->call[call].n;
+}
+
+const struct snag_kernel *engine_kernel(const struct engine *e)
+{
+	return e->mode >= SNAG_MODE_ENFORCE && !e->dry && e->rules && e->rules->kernel.given ? &e->rules->kernel : NULL;
 }
 
 bool engine_counts(unsigned call)
@@ -34,6 +40,8 @@ unsigned engine_facts(const struct engine *e, unsigned call)
 
 	if (e->audit && engine_counts(call))
 		facts = SNAG_FACT_BLOCKING | SNAG_FACT_QUEUE | SNAG_FACT_TCP_STATE | SNAG_FACT_LOCAL;
+	if (engine_kernel(e))
+		facts |= virtual_facts(engine_kernel(e), call);
 	if (e->mode == SNAG_MODE_INJECT && e->rules && call < SNAG_CALLS)
 		facts |= e->rules->call[call].facts;
 	return facts;
@@ -41,7 +49,9 @@ unsigned engine_facts(const struct engine *e, unsigned call)
 
 bool engine_wants(const struct engine *e, unsigned call)
 {
-	return rules_in_force(e, call);
+	const struct snag_kernel *k = engine_kernel(e);
+
+	return rules_in_force(e, call) || (k && virtual_concerns(k, call));
 }
 
 bool engine_concerns(const struct engine *e, const struct snag_call *c, uint16_t local, uint16_t peer)
@@ -166,7 +176,10 @@ static void add_step(const struct rules *r, uint32_t rule, uint32_t step, uint64
 	decides(p, rule);
 	p->action = s->action;
 	p->err = step_errno(s, c);
-	p->backlog = s->backlog;
+	if (s->action == SNAG_ACTION_backlog) {
+		p->backlog = s->backlog;
+		p->changes |= SNAG_CHANGE_BACKLOG;
+	}
 	p->after_ns = s->after_ns;
 	p->value = s->value;
 }
@@ -201,7 +214,7 @@ static void only_name(struct snag_plan *p)
 	p->by = SNAG_BY_KERNEL;
 	p->action = SNAG_ACTION_NONE;
 	p->err = p->signal = p->backlog = 0;
-	p->after_call = 0;
+	p->after_call = p->changes = 0;
 	p->delay_ns = p->after_ns = p->value = 0;
 }
 
@@ -222,14 +235,52 @@ static void predict(const struct engine *e, const struct snag_call *c, struct sn
 	}
 }
 
+/* ---- the virtual kernel ---- */
+
+/* Of as many as there are places: does one belong to a process that is gone, and will be forgotten soon? */
+static bool any_dead(const struct engine *e, int32_t most)
+{
+	struct engine_holder h;
+	struct model_sock s;
+	int32_t living = 0;
+
+	for (uint32_t sock = 1; e->holder && sock <= SNAG_SOCKS && living < most; sock++) {
+		if (!virtual_next_sock(e->model, &sock, &s))
+			return true;
+		living += e->holder(e->arg, sock, s.serial, &h);
+	}
+	return false;
+}
+
+/* What a rule did not decide. */
+static void ask_kernel(const struct engine *e, const struct snag_kernel *k, const struct snag_call *c,
+		       struct snag_plan *p)
+{
+	struct virtual_verdict v;
+
+	virtual_backlog(k, c, p);
+	if (p->by == SNAG_BY_RULE && p->err)
+		return;
+	virtual_decide(e->model, k, c, &v);
+	if (!v.err || (v.why == SNAG_WHY_OPEN_SOCKETS && any_dead(e, k->open_sockets)))
+		return;
+	p->by = SNAG_BY_MODEL;
+	p->action = SNAG_ACTION_errno;
+	p->err = v.err;
+	p->refusal = v.why;
+}
+
 void engine_decide(struct engine *e, const struct snag_call *c, struct snag_plan *p)
 {
+	const struct snag_kernel *k = engine_kernel(e);
+
 	memset(p, 0, sizeof(*p));
 	p->mode = e->mode;
 	predict(e, c, p);
-	if (!rules_in_force(e, c->call))
-		return;
-	ask_rules(e, c, p);
+	if (rules_in_force(e, c->call))
+		ask_rules(e, c, p);
 	if (e->dry && p->rule[0])
 		only_name(p);
+	if (k && virtual_concerns(k, c->call))
+		ask_kernel(e, k, c, p);
 }

@@ -35,14 +35,17 @@ struct engine {
 	void *arg;
 };
 
-/* Enum snag_fact bits that the front end must fill in before decide: those that rules on this call ask for; under
- * --audit all that bear on a prediction. */
+/* The virtual kernel in force; NULL: none. */
+const struct snag_kernel *engine_kernel(const struct engine *e);
+
+/* Enum snag_fact bits that the front end must fill in before decide: those that rules on this call and the
+ * virtual kernel ask for; under --audit all that bear on a prediction. */
 unsigned engine_facts(const struct engine *e, unsigned call);
 
 /* Is this one of the calls whose predictions --audit counts? */
 bool engine_counts(unsigned call);
 
-/* Can any rule in force concern this call? False: with no trace wanted and no port changed, decide need not be
+/* Can any rule in force, or the virtual kernel, concern this call? False: with no trace wanted and no port changed, decide need not be
  * called. */
 bool engine_wants(const struct engine *e, unsigned call);
 /* The same of this very call on a socket with these ports, as the model knows them (0: it does not). */

@@ -68,6 +68,14 @@ static bool step_ok(const struct rules *r, const void *entry)
 	       step->signal <= 64 && (!step->has_log || is_string(r, step->log));
 }
 
+static bool kernel_ok(const struct snag_kernel *k)
+{
+	return !k->given ||
+	       (k->clock && k->profile < SNAG_PROFILES && k->port_lo && k->port_lo <= k->port_hi && k->machine_lo &&
+		k->machine_lo <= k->machine_hi && k->open_files >= 0 && k->open_sockets >= 0 && k->somaxconn >= 0 &&
+		k->tw_buckets >= 0);
+}
+
 static bool by_call_ok(const struct rules *r, const void *entry)
 {
 	return *(const uint16_t *)entry < r->rule.n;
@@ -123,6 +131,8 @@ const char *rules_check(const void *image, size_t size)
 		return "the rule image is cut";
 	if (r->mode > SNAG_MODE_INJECT)
 		return "no such mode";
+	if (!kernel_ok(&r->kernel))
+		return "the virtual kernel is out of bounds";
 	if (r->rule.n > SNAG_RULES_MAX)
 		return "too many rules";
 	for (unsigned i = 0; i < ARRAY_LEN(tables); i++)

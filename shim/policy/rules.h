@@ -7,6 +7,7 @@
 #include <snag/abi.h>
 #include <snag/addr.h>
 #include <snag/call.h>
+#include <snag/kernel.h>
 #include <snag/plan.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -25,6 +26,7 @@ struct rules {
 	uint32_t size;			/* of the whole image, bytes */
 	uint32_t mode;			/* enum snag_mode */
 	uint64_t seed;
+	struct snag_kernel kernel;	/* `given` is 0 where there is none, and in modes that ignore it */
 	struct rules_table rule;	/* struct rule, in the order of the policy */
 	struct rules_table match;	/* struct rule_match */
 	struct rules_table value;	/* struct rule_value */

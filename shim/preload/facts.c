@@ -5,6 +5,7 @@
 #include <base/sys.h>
 #include <fcntl.h>
 #include <link.h>
+#include <linux/capability.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
@@ -102,6 +103,37 @@ static bool fact_local(struct snag_call *c, const void *caller)
 	return facts_local(c->fd, &c->local);
 }
 
+/* The lowest free descriptor, as the kernel would take it: found by taking it for a moment. */
+static int lowest_fd(const struct snag_call *c)
+{
+	if (c->call == SNAG_CALL_fcntl)
+		return (int)sys_call(SYS_fcntl, c->fd, F_DUPFD_CLOEXEC, c->arg[0]);
+	return (int)sys_call(SYS_eventfd2, 0, O_CLOEXEC);
+}
+
+static bool fact_next_fd(struct snag_call *c, const void *caller)
+{
+	(void)caller;
+	int first = lowest_fd(c), second = c->call == SNAG_CALL_socketpair && first >= 0 ? lowest_fd(c) : -1;
+	c->next_fd = second > first ? second : first;
+	if (second >= 0)
+		sys_close(second);
+	if (first >= 0)
+		sys_close(first);
+	return c->next_fd >= 0;
+}
+
+static bool fact_privileged(struct snag_call *c, const void *caller)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+	(void)caller;
+	if (sys_call(SYS_capget, &head, data) < 0)
+		return false;
+	c->privileged = data[0].effective >> CAP_NET_BIND_SERVICE & 1;
+	return true;
+}
+
 static const struct {
 	unsigned bit;
 	bool on_fd;
@@ -112,6 +144,8 @@ static const struct {
 	{ SNAG_FACT_TCP_STATE, true, fact_tcp_state },
 	{ SNAG_FACT_CALLER, false, fact_caller },
 	{ SNAG_FACT_LOCAL, true, fact_local },
+	{ SNAG_FACT_NEXT_FD, false, fact_next_fd },
+	{ SNAG_FACT_PRIVILEGED, false, fact_privileged },
 };
 
 void facts_fill(struct snag_call *c, unsigned facts, const void *caller)

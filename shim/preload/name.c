@@ -5,6 +5,7 @@
 #include <base/addr.h>
 #include <base/hash.h>
 #include <base/sys.h>
+#include <effects/tune.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <string.h>
@@ -22,8 +23,11 @@ HOOK int socket(int domain, int type, int protocol)
 	if (hook_decide(&h)) {
 		int fd = real.socket(domain, type, protocol);
 		hook_done(&h, fd);
-		if (fd >= 0)
+		if (fd >= 0) {
 			hook_made(&h, fd);
+			if (unlikely(engine_kernel(&engine)))
+				tune_socket(fd, &h.call, engine_kernel(&engine));
+		}
 	}
 	return (int)hook_leave(&h);
 }
@@ -78,7 +82,11 @@ HOOK int bind(int fd, const struct sockaddr *sa, socklen_t len)
 		return real.bind(fd, sa, len);
 	hook_addr(&h, sa, len);
 	if (hook_decide(&h)) {
+		const struct snag_kernel *k = engine_kernel(&engine);
+		bool freed = unlikely(k != NULL) && tune_bind(fd, &h.call, k);
 		hook_done(&h, real.bind(fd, sa, len));
+		if (freed)
+			tune_bound(fd);
 		if (h.out.ret == 0 && h.call.addr.port == 0 && h.call.path_len == 0)
 			learn_local(&h);
 	}
@@ -92,7 +100,7 @@ HOOK int listen(int fd, int backlog)
 		return real.listen(fd, backlog);
 	h.call.arg[0] = backlog;
 	if (hook_decide(&h)) {
-		bool changed = h.plan.action == SNAG_ACTION_backlog && !h.plan.dry;
+		bool changed = h.plan.changes & SNAG_CHANGE_BACKLOG;
 		hook_done(&h, real.listen(fd, changed ? h.plan.backlog : backlog));
 		if (h.out.ret == 0)
 			learn_local(&h);	/* a socket without a name gets one here */

@@ -118,7 +118,7 @@ ASM
 @test "bad options and bad policies are 125, and the command is not started" {
   echo 'version: 2' >"$WORK/bad.yaml"
   for options in "--no-such" "--rule=bind:" "--rule=bind:_ENOSUCH" "--mode=maybe" "--timeout=soon" "--format=xml" \
-    "-p=$WORK/none.yaml" "-p$WORK/bad.yaml" "--report=x.xml" "--mode=enforce" "-o$WORK/no/such/dir" \
+    "-p=$WORK/none.yaml" "-p$WORK/bad.yaml" "--report=x.xml" "-o$WORK/no/such/dir" \
     "--session=../x" "--timeout=0s" "--output="; do
     run "$SNAG" run "${options//_/ }" -- touch "$WORK/started"
     assert_equal "$status" 125

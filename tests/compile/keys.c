@@ -14,7 +14,7 @@ static const struct given_row top[] = {
 	{V1 "seed: \"3\"\n", "p.yaml:2:7: error: seed: wants a number of at least 0, found '3'\n"},
 	{V1 "seed: 3.5\n", "p.yaml:2:7: error: seed: wants a number of at least 0, found the number 3.5\n"},
 	{V1 "mode: [log]\n", "p.yaml:2:7: error: mode: wants one of log, enforce, inject, disabled, found a list\n"},
-	{V1 "mode: enforce\n", "p.yaml:2:7: error: mode: enforce is not built yet\n"},
+	{V1 "mode: enforce\n", ""},
 	{V1 "mode:\n", "p.yaml:2:6: error: mode: wants one of log, enforce, inject, disabled, found nothing\n"},
 	{V1 "rules:\n", "p.yaml:2:7: error: rules: wants a list, found nothing\n"},
 	{V1 "rules: {a: b}\n", "p.yaml:2:8: error: rules: wants a list, found a map\n"},
@@ -339,8 +339,12 @@ static void test_rule(void **state)
 	given_table(rule);
 }
 
-static const struct given_row unbuilt[] = {
-	{V1 "kernel: {somaxconn: 4}\n", "p.yaml:2:1: error: kernel: is not built yet\n"},
+static const struct given_row kernel[] = {
+	{V1 "kernel: {somaxconn: 4, ip_nonlocal_bind: true, tcp_fin_timeout: 5s}\n", ""},
+	{V1 "kernel: {ip_nonlocal_bind: false, tcp_fin_timeout: 1500ms}\n",
+	 "p.yaml:2:28: error: kernel.ip_nonlocal_bind: wants true; leave ip_nonlocal_bind out in place of false\n"
+	 "p.yaml:2:52: error: kernel.tcp_fin_timeout: wants whole seconds from 1s to 120s: the kernel keeps it so "
+	 "(TCP_LINGER2)\n"},
 	{V1 "kernel: {somaxcon: 4, tcp_syncookies: 1, clock: 0, time_wait: 60, "
 	    "ip_local_port_range: 5..1, rules: bsd, privileged: 1}\n",
 	 "p.yaml:2:10: error: kernel.somaxcon: unknown key; did you mean somaxconn?\n"
@@ -354,6 +358,15 @@ static const struct given_row unbuilt[] = {
 	 "p.yaml:2:101: error: kernel.rules: unknown word 'bsd'; one of linux, freebsd, "
 	 "macos, textbook\n"
 	 "p.yaml:2:118: error: kernel.privileged: wants true or false, found the number 1\n"},
+};
+
+static void test_kernel(void **state)
+{
+	(void)state;
+	given_table(kernel);
+}
+
+static const struct given_row unbuilt[] = {
 	{V1 "occupy:\n"
 	    "  - {port: 80}\n",
 	 "p.yaml:2:1: error: occupy: is not built yet\n"},
@@ -405,7 +418,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_top),  cmocka_unit_test(test_endpoints), cmocka_unit_test(test_match),
-		cmocka_unit_test(test_when), cmocka_unit_test(test_rule),      cmocka_unit_test(test_unbuilt),
+		cmocka_unit_test(test_when), cmocka_unit_test(test_rule),
+		cmocka_unit_test(test_kernel),      cmocka_unit_test(test_unbuilt),
 	};
 
 	return cmocka_run_group_tests(tests, given_setup, given_teardown);

@@ -411,6 +411,17 @@ static const struct given_row mode[] = {
 	    "rules:\n"
 	    "  - {call: bind, do: {deny: true}}\n",
 	 "p.yaml:2:7: warning: mode: disabled ignores rules; mode: inject carries them out\n"},
+	{V1 "mode: log\n"
+	    "kernel: {somaxconn: 1}\n",
+	 "p.yaml:2:7: warning: mode: log ignores kernel; mode: enforce carries it out\n"},
+	{V1 "mode: log\n"
+	    "kernel: {somaxconn: 1}\n"
+	    "rules:\n"
+	    "  - {call: bind, do: {deny: true}}\n",
+	 "p.yaml:2:7: warning: mode: log ignores kernel and rules; mode: inject carries them out\n"},
+	{V1 "mode: enforce\n"
+	    "kernel: {somaxconn: 1}\n",
+	 ""},
 	{V1 "mode: log\n", ""},
 };
 

@@ -1,0 +1,17 @@
+/* tune.h - the virtual kernel's standing values, set on real sockets, so that the real kernel keeps them by itself. */
+#ifndef EFFECTS_TUNE_H
+#define EFFECTS_TUNE_H
+
+#include <snag/call.h>
+#include <snag/kernel.h>
+#include <stdbool.h>
+
+/* A socket has just been made: the options that stand for bindv6only, tcp_syn_retries and tcp_fin_timeout. Accepted
+ * connections inherit them. */
+void tune_socket(int fd, const struct snag_call *c, const struct snag_kernel *k);
+
+/* Around a bind: ip_nonlocal_bind by IP_FREEBIND, for the moment of the call. True: tune_bound takes it back. */
+bool tune_bind(int fd, const struct snag_call *c, const struct snag_kernel *k);
+void tune_bound(int fd);
+
+#endif

@@ -1,0 +1,142 @@
+/* virtual.c - the virtual kernel: limits on descriptors, sockets, ports and backlogs. */
+#include "virtual.h"
+#include "record.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <sys/socket.h>
+
+typedef void limit_fn(const struct model *m, const struct snag_kernel *k, const struct snag_call *c,
+		      struct virtual_verdict *v);
+
+static void refuse(struct virtual_verdict *v, int err, enum snag_why why)
+{
+	v->err = err;
+	v->why = (uint8_t)why;
+}
+
+/* ---- descriptors: get_unused_fd_flags(), f_dupfd(), ksys_dup3() (fs/file.c) ---- */
+
+static void limit_files(const struct model *m, const struct snag_kernel *k, const struct snag_call *c,
+			struct virtual_verdict *v)
+{
+	(void)m;
+	if ((c->facts & SNAG_FACT_NEXT_FD) && c->next_fd >= k->open_files)
+		refuse(v, EMFILE, SNAG_WHY_OPEN_FILES);
+}
+
+/* The wanted number itself is out of range. */
+static void limit_wanted(const struct model *m, const struct snag_kernel *k, const struct snag_call *c,
+			 struct virtual_verdict *v)
+{
+	if (c->arg[0] >= k->open_files)
+		refuse(v, c->call == SNAG_CALL_fcntl ? EINVAL : EBADF, SNAG_WHY_OPEN_FILES);
+	else
+		limit_files(m, k, c, v);
+}
+
+/* ---- sockets: alloc_empty_file() (fs/file_table.c) ---- */
+
+bool virtual_next_sock(const struct model *m, uint32_t *sock, struct model_sock *out)
+{
+	for (; *sock <= record_high(m); ++*sock)
+		if (model_get(m, *sock, out))
+			return true;
+	return false;
+}
+
+static void limit_sockets(const struct model *m, const struct snag_kernel *k, const struct snag_call *c,
+			  struct virtual_verdict *v)
+{
+	uint32_t wanted = c->call == SNAG_CALL_socketpair ? 2 : 1, n = 0;
+	uint32_t most = (uint32_t)k->open_sockets;
+	struct model_sock s;
+
+	for (uint32_t sock = 1; n + wanted <= most && virtual_next_sock(m, &sock, &s); sock++)
+		n++;
+	if (n + wanted > most)
+		refuse(v, ENFILE, SNAG_WHY_OPEN_SOCKETS);
+}
+
+/* ---- ports: __inet_bind() (net/ipv4/af_inet.c), __inet6_bind() (net/ipv6/af_inet6.c) ---- */
+
+static void limit_ports(const struct model *m, const struct snag_kernel *k, const struct snag_call *c,
+			struct virtual_verdict *v)
+{
+	bool root = k->privileged && (!(c->facts & SNAG_FACT_PRIVILEGED) || c->privileged);
+
+	(void)m;
+	if (c->proto != SNAG_PROTO_TCP && c->proto != SNAG_PROTO_UDP)
+		return;
+	if (c->addr.family == c->domain && c->addr.port && c->addr.port < k->unprivileged_start && !root)
+		refuse(v, EACCES, SNAG_WHY_PRIVILEGED);
+}
+
+/* ---- backlogs: __sys_listen() (net/socket.c), for every family ---- */
+
+void virtual_backlog(const struct snag_kernel *k, const struct snag_call *c, struct snag_plan *p)
+{
+	int32_t asked = p->changes & SNAG_CHANGE_BACKLOG ? p->backlog : c->arg[0];
+
+	if (c->call != SNAG_CALL_listen || !(k->given & SNAG_KERNEL_SOMAXCONN))
+		return;
+	if ((uint32_t)asked > (uint32_t)k->somaxconn) {
+		p->backlog = k->somaxconn;
+		p->changes |= SNAG_CHANGE_BACKLOG;
+	}
+}
+
+/* ---- which limit speaks of which call ---- */
+
+#define PORT_KEYS (SNAG_KERNEL_PRIVILEGED | SNAG_KERNEL_UNPRIVILEGED_START)
+
+/* Of one call, in the order in which the kernel checks. */
+static const struct {
+	uint16_t call, facts;
+	uint32_t keys;		/* any of them given */
+	limit_fn *limit;	/* NULL: it refuses nothing */
+} limits[] = {
+	{SNAG_CALL_socket, SNAG_FACT_NEXT_FD, SNAG_KERNEL_OPEN_FILES, limit_files},
+	{SNAG_CALL_socket, 0, SNAG_KERNEL_OPEN_SOCKETS, limit_sockets},
+	{SNAG_CALL_socketpair, SNAG_FACT_NEXT_FD, SNAG_KERNEL_OPEN_FILES, limit_files},
+	{SNAG_CALL_socketpair, 0, SNAG_KERNEL_OPEN_SOCKETS, limit_sockets},
+	{SNAG_CALL_accept, SNAG_FACT_NEXT_FD, SNAG_KERNEL_OPEN_FILES, limit_files},
+	{SNAG_CALL_accept, 0, SNAG_KERNEL_OPEN_SOCKETS, limit_sockets},
+	{SNAG_CALL_accept4, SNAG_FACT_NEXT_FD, SNAG_KERNEL_OPEN_FILES, limit_files},
+	{SNAG_CALL_accept4, 0, SNAG_KERNEL_OPEN_SOCKETS, limit_sockets},
+	{SNAG_CALL_dup, SNAG_FACT_NEXT_FD, SNAG_KERNEL_OPEN_FILES, limit_files},
+	{SNAG_CALL_fcntl, SNAG_FACT_NEXT_FD, SNAG_KERNEL_OPEN_FILES, limit_wanted},
+	{SNAG_CALL_dup2, 0, SNAG_KERNEL_OPEN_FILES, limit_wanted},
+	{SNAG_CALL_dup3, 0, SNAG_KERNEL_OPEN_FILES, limit_wanted},
+	{SNAG_CALL_bind, SNAG_FACT_PRIVILEGED, PORT_KEYS, limit_ports},
+	{SNAG_CALL_listen, 0, SNAG_KERNEL_SOMAXCONN, NULL},
+};
+
+#define LIMITS (sizeof(limits) / sizeof(limits[0]))
+
+bool virtual_concerns(const struct snag_kernel *k, unsigned call)
+{
+	for (unsigned i = 0; i < LIMITS; i++)
+		if (limits[i].call == call && (limits[i].keys & k->given))
+			return true;
+	return false;
+}
+
+unsigned virtual_facts(const struct snag_kernel *k, unsigned call)
+{
+	unsigned facts = 0;
+
+	for (unsigned i = 0; i < LIMITS; i++)
+		if (limits[i].call == call && (limits[i].keys & k->given))
+			facts |= limits[i].facts;
+	return facts;
+}
+
+void virtual_decide(const struct model *m, const struct snag_kernel *k, const struct snag_call *c,
+		    struct virtual_verdict *v)
+{
+	*v = (struct virtual_verdict){0};
+	for (unsigned i = 0; i < LIMITS && !v->err; i++)
+		if (limits[i].call == c->call && (limits[i].keys & k->given) && limits[i].limit)
+			limits[i].limit(m, k, c, v);
+}

@@ -1,0 +1,29 @@
+/* virtual.h - the virtual kernel: what it refuses although the real one would let it pass. Pure, over the same tables as
+ * the rest of the model. */
+#ifndef MODEL_VIRTUAL_H
+#define MODEL_VIRTUAL_H
+
+#include "model.h"
+
+#include <snag/kernel.h>
+
+struct virtual_verdict {
+	int err;		/* 0: it does not refuse; or a positive errno */
+	uint8_t why;		/* enum snag_why, where err is not 0 */
+};
+
+/* Can this virtual kernel have a word in such a call, and which facts (enum snag_fact) does it then need? */
+bool virtual_concerns(const struct snag_kernel *k, unsigned call);
+unsigned virtual_facts(const struct snag_kernel *k, unsigned call);
+
+/* Does it refuse the call? */
+void virtual_decide(const struct model *m, const struct snag_kernel *k, const struct snag_call *c,
+		    struct virtual_verdict *v);
+
+/* listen: the argument of the real one, capped by somaxconn. */
+void virtual_backlog(const struct snag_kernel *k, const struct snag_call *c, struct snag_plan *p);
+
+/* The record at *sock (slot + 1) or the next one in use, which *sock then names; false: there is none. */
+bool virtual_next_sock(const struct model *m, uint32_t *sock, struct model_sock *out);
+
+#endif
