@@ -35,7 +35,7 @@ bool addr_from_sockaddr(struct snag_addr *a, const struct sockaddr *sa, socklen_
 {
 	sa_family_t family;
 
-	memset(a, 0, sizeof(*a));
+	*a = (struct snag_addr){0};
 	if (path_len)
 		*path_len = 0;
 	if (!sa || len < sizeof(family) || len > INT32_MAX)

@@ -188,7 +188,7 @@ static bool is_accept(const struct snag_call *c)
 /* The call's part: all but the result. */
 static void build_call(const struct snag_call *c, const struct snag_plan *p, struct snag_event_call *ev)
 {
-	memset(ev, 0, sizeof(*ev));
+	zero_words(ev, sizeof(*ev));
 	ev->head.kind = SNAG_EVENT_CALL;
 	ev->head.proc = (uint16_t)c->who.proc;
 	ev->head.pid = c->who.pid;

@@ -1,6 +1,7 @@
 /* decide.c - what becomes of a call: the model's prediction, and the first rule whose terminal action fires. */
 #include "engine.h"
 
+#include <base/base.h>
 #include <base/calls.h>
 #include <model/virtual.h>
 #include <policy/answers.h>
@@ -274,7 +275,7 @@ void engine_decide(struct engine *e, const struct snag_call *c, struct snag_plan
 {
 	const struct snag_kernel *k = engine_kernel(e);
 
-	memset(p, 0, sizeof(*p));
+	zero_words(p, sizeof(*p));
 	p->mode = e->mode;
 	predict(e, c, p);
 	if (rules_in_force(e, c->call))

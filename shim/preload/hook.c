@@ -49,7 +49,7 @@ static void describe(struct hook *h, unsigned id, int fd)
 {
 	const struct model_sock *m;
 	struct snag_call *c = &h->call;
-	memset(c, 0, offsetof(struct snag_call, who));
+	zero_words(c, offsetof(struct snag_call, who));
 	c->call = (uint16_t)id;
 	c->fd = fd;
 	c->path_len = 0;
@@ -106,7 +106,8 @@ bool hook_enter_from(struct hook *h, unsigned id, int fd, const void *caller)
 	h->locked |= (kinds[id] & LOCKS) != 0;
 	h->traced = session_tracing(&session);
 	h->asked = h->traced || h->locked || engine_wants(&engine, id);
-	memset(&h->out, 0, sizeof(h->out));
+	zero_words(&h->plan, sizeof(h->plan));
+	zero_words(&h->out, sizeof(h->out));
 	h->out.real_err = -1;
 	h->out.new_fd = -1;
 	if (h->traits & SNAG_TRAIT_PROC)
@@ -247,7 +248,6 @@ bool hook_decide(struct hook *h)
 		return true;
 	if (!(h->traits & SNAG_TRAIT_PROC))
 		describe_caller(h);
-	memset(&h->plan, 0, sizeof(h->plan));
 	if (!ask_engine(h) || h->plan.dry || !plan_acts(&h->plan) || mistaken(h))
 		return true;
 	bool go = act(h);
