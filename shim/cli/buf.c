@@ -3,10 +3,8 @@
 
 #include <stdlib.h>
 
-char *buf_room(struct buf *b, size_t n)
+char *buf_grow(struct buf *b, size_t n)
 {
-	if (b->size - b->n >= n)
-		return b->p + b->n;
 	size_t size = b->size ? b->size * 2 : 4096;
 	while (size - b->n < n)
 		size *= 2;
@@ -26,47 +24,24 @@ void buf_free(struct buf *b)
 	*b = (struct buf){ 0 };
 }
 
-void buf_bytes(struct buf *b, const void *p, size_t n)
-{
-	char *at = buf_room(b, n);
-
-	if (at && n) {
-		memcpy(at, p, n);
-		b->n += n;
-	}
-}
-
 void buf_str(struct buf *b, const char *s)
 {
 	buf_bytes(b, s, strlen(s));
-}
-
-void buf_char(struct buf *b, char c)
-{
-	char *at = buf_room(b, 1);
-
-	if (at) {
-		*at = c;
-		b->n++;
-	}
 }
 
 /* The digits of v, at least `width` of them. */
 static void digits(struct buf *b, uint64_t v, unsigned width)
 {
 	char d[20];
-	unsigned n = 0;
+	unsigned n = sizeof(d);
 
-	do {
-		d[n++] = (char)('0' + v % 10);
+	while (v > UINT32_MAX) {
+		d[--n] = (char)('0' + v % 10);
 		v /= 10;
-	} while (v || n < width);
-	char *at = buf_room(b, n);
-	if (!at)
-		return;
-	b->n += n;
-	while (n)
-		*at++ = d[--n];
+	}
+	for (uint32_t low = (uint32_t)v; low || n > sizeof(d) - width; low /= 10)
+		d[--n] = (char)('0' + low % 10);
+	buf_bytes(b, d + n, sizeof(d) - n);
 }
 
 void buf_int(struct buf *b, int64_t v)
@@ -115,8 +90,9 @@ static size_t utf8_length(const unsigned char *p, size_t n)
 	return 0;
 }
 
-/* Copies t; what is not printable goes out as `escape` and two hexadecimal digits, and so do the bytes in `also`. */
-static void escaped(struct buf *b, struct text t, const char *escape, const char *also)
+/* Copies t; what is not printable goes out as `escape` and two hexadecimal digits, and so do quotes and backslashes
+ * where they are `quoted`. */
+static void escaped(struct buf *b, struct text t, const char *escape, bool quoted)
 {
 	static const char hex[] = "0123456789abcdef";
 	size_t plain = 0;
@@ -125,10 +101,11 @@ static void escaped(struct buf *b, struct text t, const char *escape, const char
 		return;
 	for (size_t i = 0; i < t.n;) {
 		unsigned char c = (unsigned char)t.p[i];
+		bool also = quoted && (c == '"' || c == '\\');
 		size_t len = c < 0x80 ? 1 : utf8_length((const unsigned char *)t.p + i, t.n - i);
 		/* U+0080 to U+009F are control characters too. */
 		bool c1 = c == 0xc2 && len == 2 && (unsigned char)t.p[i + 1] < 0xa0;
-		if (len && c >= 0x20 && c != 0x7f && !c1 && !(c < 0x80 && strchr(also, c))) {
+		if (len && c >= 0x20 && c != 0x7f && !c1 && !also) {
 			i += len;
 			continue;
 		}
@@ -147,11 +124,11 @@ static void escaped(struct buf *b, struct text t, const char *escape, const char
 void buf_json(struct buf *b, struct text t)
 {
 	buf_char(b, '"');
-	escaped(b, t, "\\u00", "\"\\");
+	escaped(b, t, "\\u00", true);
 	buf_char(b, '"');
 }
 
 void buf_plain(struct buf *b, struct text t)
 {
-	escaped(b, t, "\\x", "");
+	escaped(b, t, "\\x", false);
 }

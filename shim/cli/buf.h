@@ -24,13 +24,35 @@ struct buf {
 	bool failed;		/* out of memory: what was appended since is gone */
 };
 
+char *buf_grow(struct buf *b, size_t n);
 /* Room for n more bytes, NULL: out of memory. The caller adds to b->n what it used. */
-char *buf_room(struct buf *b, size_t n);
+static inline char *buf_room(struct buf *b, size_t n)
+{
+	return b->size - b->n >= n ? b->p + b->n : buf_grow(b, n);
+}
 void buf_free(struct buf *b);
 
-void buf_bytes(struct buf *b, const void *p, size_t n);
+static inline void buf_bytes(struct buf *b, const void *p, size_t n)
+{
+	char *at = buf_room(b, n);
+
+	if (at && n) {
+		memcpy(at, p, n);
+		b->n += n;
+	}
+}
+
+static inline void buf_char(struct buf *b, char c)
+{
+	char *at = buf_room(b, 1);
+
+	if (at) {
+		*at = c;
+		b->n++;
+	}
+}
+
 void buf_str(struct buf *b, const char *s);
-void buf_char(struct buf *b, char c);
 void buf_int(struct buf *b, int64_t v);
 /* Nanoseconds as seconds with this many decimals (0 to 9), cut, not rounded. */
 void buf_seconds(struct buf *b, int64_t ns, unsigned decimals);

@@ -57,9 +57,7 @@ static void write_object(struct buf *b, const struct record_field *f, const void
 		if (!record_has(f, base))
 			continue;
 		buf_char(b, before);
-		buf_char(b, '"');
-		buf_bytes(b, f->name, f->size);
-		buf_bytes(b, "\":", 2);
+		buf_bytes(b, f->json, f->size + 3u);
 		write_value(b, f, (const char *)base + f->offset);
 		before = ',';
 	}

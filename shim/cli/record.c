@@ -2,9 +2,9 @@
 #include "record.h"
 
 #define FIELD(parent, field, key, kind, text) \
-	{ .name = key, .type = kind, .size = sizeof(key) - 1, .offset = offsetof(struct parent, field), .help = text }
+	{ .name = key, .json = "\"" key "\":", .type = kind, .size = sizeof(key) - 1, .offset = offsetof(struct parent, field), .help = text }
 #define OBJECT(parent, field, key, table, text) \
-	{ .name = key, .type = RECORD_OBJECT, .size = sizeof(key) - 1, .offset = offsetof(struct parent, field), \
+	{ .name = key, .json = "\"" key "\":", .type = RECORD_OBJECT, .size = sizeof(key) - 1, .offset = offsetof(struct parent, field), \
 	  .fields = table, .help = text }
 
 static const struct record_field holder_fields[] = {
@@ -121,25 +121,12 @@ const struct record_field *record_field(const char *name, size_t len)
 	return NULL;
 }
 
-bool record_has(const struct record_field *f, const void *base)
+bool record_has_any(const struct record_field *fields, const void *base)
 {
-	const void *at = (const char *)base + f->offset;
-
-	switch (f->type) {
-	case RECORD_TEXT:
-		return ((const struct text *)at)->p != NULL;
-	case RECORD_BOOL:
-		return *(const bool *)at;
-	case RECORD_LIST:
-		return ((const struct record_texts *)at)->n > 0;
-	case RECORD_OBJECT:
-		for (const struct record_field *sub = f->fields; sub->name; sub++)
-			if (record_has(sub, at))
-				return true;
-		return false;
-	default:
-		return *(const int64_t *)at != RECORD_NONE;
-	}
+	for (; fields->name; fields++)
+		if (record_has(fields, base))
+			return true;
+	return false;
 }
 
 const char *const record_own[] = { "session", "process", "lost", "rule", "mark", "expect", "oracle", NULL };

@@ -75,6 +75,7 @@ enum record_type {
 
 struct record_field {
 	const char *name;	/* NULL ends the table */
+	const char *json;	/* as it stands in a line: "name":, size + 3 bytes */
 	uint8_t type;		/* enum record_type */
 	uint8_t size;		/* of the name */
 	uint16_t offset;	/* in the struct that its table speaks of */
@@ -89,7 +90,25 @@ extern const struct record_field record_fields[];
 void record_clear(struct record *r);
 /* The field of this name, NULL: none. */
 const struct record_field *record_field(const char *name, size_t len);
-bool record_has(const struct record_field *f, const void *base);
+
+bool record_has_any(const struct record_field *fields, const void *base);
+static inline bool record_has(const struct record_field *f, const void *base)
+{
+	const void *at = (const char *)base + f->offset;
+
+	switch (f->type) {
+	case RECORD_TEXT:
+		return ((const struct text *)at)->p != NULL;
+	case RECORD_BOOL:
+		return *(const bool *)at;
+	case RECORD_LIST:
+		return ((const struct record_texts *)at)->n > 0;
+	case RECORD_OBJECT:
+		return record_has_any(f->fields, at);
+	default:
+		return *(const int64_t *)at != RECORD_NONE;
+	}
+}
 
 static inline bool text_is(struct text t, const char *s)
 {
