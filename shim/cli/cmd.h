@@ -6,6 +6,7 @@
 enum cmd_exit {
 	CMD_OK = 0,
 	CMD_LOST = 1,		/* what was asked for could not be read or written */
+	CMD_NO = 1,		/* why: such a bind would fail */
 	CMD_USAGE = 2,		/* wrong options or operands, of every command but run; check: a policy with errors */
 	CMD_DIVERGED = 121,	/* run: --audit found a wrong prediction */
 	CMD_TIMEOUT = 124,	/* run: --timeout passed */
@@ -17,6 +18,7 @@ enum cmd_exit {
 int cmd_run(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_schema(int argc, char **argv);
+int cmd_why(int argc, char **argv);
 int cmd_trace(int argc, char **argv);
 int cmd_sessions(int argc, char **argv);
 int cmd_keeper(int argc, char **argv);

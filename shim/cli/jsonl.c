@@ -1,8 +1,6 @@
 /* jsonl.c - a record as one line of JSON, and back. The writer is by hand: 200 000 events a second pass through it. */
 #include "jsonl.h"
 
-static void write_object(struct buf *b, const struct record_field *f, const void *base);
-
 static void write_list(struct buf *b, const struct record_texts *l)
 {
 	for (size_t i = 0; i < l->n; i++) {
@@ -44,12 +42,12 @@ static void write_value(struct buf *b, const struct record_field *f, const void 
 		write_list(b, at);
 		break;
 	case RECORD_OBJECT:
-		write_object(b, f->fields, at);
+		jsonl_object(b, f->fields, at);
 		break;
 	}
 }
 
-static void write_object(struct buf *b, const struct record_field *f, const void *base)
+void jsonl_object(struct buf *b, const struct record_field *f, const void *base)
 {
 	char before = '{';
 
@@ -68,7 +66,7 @@ static void write_object(struct buf *b, const struct record_field *f, const void
 
 void jsonl_write(struct buf *b, const struct record *r)
 {
-	write_object(b, record_fields, r);
+	jsonl_object(b, record_fields, r);
 	buf_char(b, '\n');
 }
 

@@ -14,6 +14,7 @@ static const struct {
 } commands[] = {
 	{ "snag run", cmd_run, "run a program in a session: watch its socket calls, inject faults" },
 	{ "snag check", cmd_check, "validate policy files" },
+	{ "snag why", cmd_why, "would this bind work now, and who is in the way?" },
 	{ "snag trace", cmd_trace, "print a JSONL trace as text, with filters" },
 	{ "snag sessions", cmd_sessions, "list the live sessions" },
 	{ "snag schema", cmd_schema, "print the JSON Schema of policies or traces" },

@@ -7,7 +7,7 @@
 	{ .name = key, .json = "\"" key "\":", .type = RECORD_OBJECT, .size = sizeof(key) - 1, .offset = offsetof(struct parent, field), \
 	  .fields = table, .help = text }
 
-static const struct record_field holder_fields[] = {
+const struct record_field record_holder_fields[] = {
 	FIELD(record_holder, pid, "pid", RECORD_INT, "its process"),
 	FIELD(record_holder, comm, "comm", RECORD_TEXT, "its process's name"),
 	FIELD(record_holder, exe, "exe", RECORD_TEXT, "its executable"),
@@ -18,13 +18,15 @@ static const struct record_field holder_fields[] = {
 	FIELD(record_holder, state, "state", RECORD_TEXT, "its state"),
 	FIELD(record_holder, options, "options", RECORD_LIST, "its options that bear on sharing an address"),
 	FIELD(record_holder, since, "since", RECORD_TIME, "since when it has been in that state, session time"),
+	FIELD(record_holder, uid, "uid", RECORD_INT, "where its process is hidden: the socket's user"),
+	FIELD(record_holder, inode, "inode", RECORD_INT, "where its process is hidden: the socket's inode"),
 	{ 0 },
 };
 
-static const struct record_field why_fields[] = {
+const struct record_field record_why_fields[] = {
 	FIELD(record_why, code, "code", RECORD_TEXT, "the reason, for programs"),
 	FIELD(record_why, text, "text", RECORD_TEXT, "the reason, in words"),
-	OBJECT(record_why, holder, "holder", holder_fields, "the socket in the way"),
+	OBJECT(record_why, holder, "holder", record_holder_fields, "the socket in the way"),
 	FIELD(record_why, fix, "fix", RECORD_TEXT, "what would make the call work"),
 	{ 0 },
 };
@@ -71,7 +73,7 @@ const struct record_field record_fields[] = {
 	FIELD(record, diverged, "diverged", RECORD_BOOL, "the kernel contradicted the prediction"),
 	FIELD(record, state, "state", RECORD_TEXT, "the socket's state after the call"),
 	FIELD(record, log, "log", RECORD_LIST, "texts of the rules that logged"),
-	OBJECT(record, why, "why", why_fields, "why it was refused"),
+	OBJECT(record, why, "why", record_why_fields, "why it was refused"),
 	FIELD(record, count, "count", RECORD_INT, "lost: how many"),
 	FIELD(record, ppid, "ppid", RECORD_INT, "process: its parent"),
 	FIELD(record, exe, "exe", RECORD_TEXT, "process: its executable"),

@@ -24,6 +24,8 @@ struct record_holder {		/* who is in the way */
 	struct text local, state;
 	struct record_texts options;
 	int64_t since;		/* ns, session time */
+	int64_t uid, inode;	/* of a socket whose process is hidden from us */
+	bool options_known;	/* in no trace: also an empty list of options is the truth */
 };
 
 struct record_why {
@@ -83,8 +85,8 @@ struct record_field {
 	const char *help;
 };
 
-/* Of struct record, in the order in which they are written. */
-extern const struct record_field record_fields[];
+/* Of struct record, record_why and record_holder, in the order in which they are written. */
+extern const struct record_field record_fields[], record_why_fields[], record_holder_fields[];
 
 /* All absent. */
 void record_clear(struct record *r);

@@ -20,6 +20,12 @@ static bool holder_listens(const struct record_holder *h)
 	return text_is(h->state, "listen");
 }
 
+/* Of a socket outside the session the kernel does not tell them: an empty list then says nothing. */
+static bool options_are_hidden(const struct record_holder *h)
+{
+	return h->sock == RECORD_NONE && !h->options_known && h->options.n == 0;
+}
+
 static void upper(struct buf *b, struct text t)
 {
 	for (size_t i = 0; i < t.n; i++)
@@ -37,6 +43,16 @@ static void process_name(struct buf *b, const struct record_holder *h)
 	buf_char(b, ']');
 }
 
+/* A process whose descriptors we may not look into. */
+static void hidden_name(struct buf *b, const struct record_holder *h)
+{
+	buf_str(b, "a process of uid ");
+	buf_int(b, h->uid == RECORD_NONE ? 0 : h->uid);
+	buf_str(b, " (socket inode ");
+	buf_int(b, h->inode);
+	buf_char(b, ')');
+}
+
 /* What is left of a connection that both sides have closed. */
 static bool holder_remains(const struct record_holder *h)
 {
@@ -44,12 +60,12 @@ static bool holder_remains(const struct record_holder *h)
 }
 
 /* "redis[4100] fd 7: LISTEN on 127.0.0.1:8080 without SO_REUSEPORT (since 12.4 s)" */
-static void holder_text(struct buf *b, const struct record *r)
+void why_holder(struct buf *b, const struct record_holder *h, int64_t now_ns)
 {
-	const struct record_holder *h = &r->why.holder;
-
 	if (h->pid != RECORD_NONE)
 		process_name(b, h);
+	else if (h->inode != RECORD_NONE)
+		hidden_name(b, h);
 	else if (holder_remains(h))
 		buf_str(b, "a closed connection in TIME_WAIT");
 	else
@@ -71,13 +87,15 @@ static void holder_text(struct buf *b, const struct record *r)
 		buf_str(b, " on ");
 		buf_plain(b, h->local);
 	}
-	if (holder_listens(h))
+	if (options_are_hidden(h))
+		;
+	else if (holder_listens(h))
 		buf_str(b, has_option(h, "SO_REUSEPORT") ? " with SO_REUSEPORT" : " without SO_REUSEPORT");
 	else if (text_is(h->state, "bound"))
 		buf_str(b, has_option(h, "SO_REUSEADDR") ? " with SO_REUSEADDR" : " without SO_REUSEADDR");
-	if (h->since != RECORD_NONE && r->t >= h->since) {
+	if (h->since != RECORD_NONE && now_ns >= h->since) {
 		buf_str(b, " (since ");
-		buf_seconds(b, r->t - h->since, 1);
+		buf_seconds(b, now_ns - h->since, 1);
 		buf_str(b, " s)");
 	}
 }
@@ -97,9 +115,9 @@ void why_text(struct buf *b, unsigned code, const struct record *r)
 	};
 	const struct record_holder *h = &r->why.holder;
 
-	if (h->pid != RECORD_NONE || h->sock != RECORD_NONE || holder_remains(h)) {
+	if (h->pid != RECORD_NONE || h->sock != RECORD_NONE || h->inode != RECORD_NONE || holder_remains(h)) {
 		buf_str(b, "held by ");
-		holder_text(b, r);
+		why_holder(b, h, r->t);
 	} else if (code == SNAG_WHY_HELD) {
 		buf_str(b, "held by another socket of the session");
 	} else if (code < SNAG_WHYS && words[code]) {

@@ -6,6 +6,9 @@
 #include "buf.h"
 #include "record.h"
 
+/* "redis[4100] fd 7: LISTEN on 127.0.0.1:8080 without SO_REUSEPORT (since 12.4 s)"; now_ns: session time. */
+void why_holder(struct buf *b, const struct record_holder *h, int64_t now_ns);
+
 /* `code` is an enum snag_why; r is the refused call, its holder filled in. Appends nothing where nothing is known. */
 void why_text(struct buf *b, unsigned code, const struct record *r);
 void why_fix(struct buf *b, unsigned code, const struct record *r);
