@@ -41,7 +41,7 @@ bool model_foreign_get(const struct model *m, uint32_t sock, struct model_foreig
 {
 	if (!foreign_is(sock))
 		return false;
-	*out = m->foreign[sock - SNAG_SOCKS - 1];
+	*out = m->foreign[sock - FOREIGN_FIRST];
 	if (out->state >= SNAG_STATES)
 		out->state = SNAG_STATE_NONE;
 	return out->proto != 0;
@@ -83,7 +83,7 @@ enum bind_answer foreign_ask(const struct model *m, uint8_t proto, const struct 
 		a = bind_conflict(new, &old);
 		if (a > answer) {
 			answer = a;
-			*holder = SNAG_SOCKS + 1 + i;
+			*holder = FOREIGN_FIRST + i;
 		}
 	}
 	/* udp_lib_lport_inuse(): where both have SO_REUSEPORT the order in the chain decides, which is not known here. */

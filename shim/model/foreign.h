@@ -1,16 +1,18 @@
 /* foreign.h - sockets on a port that the session never saw, as the kernel lists them: who asks it enters them here, for
  * one port at a time, right before a prediction or after a refusal. Changes under the session's lock. As the number of
- * a holder, the i-th is SNAG_SOCKS + 1 + i. */
+ * a holder, the i-th is FOREIGN_FIRST + i: far from the numbers of all records. */
 #ifndef MODEL_FOREIGN_H
 #define MODEL_FOREIGN_H
 
 #include "bind.h"
 #include "model.h"
 
+#define FOREIGN_FIRST (1u << 30)
+
 /* Is this the number of a foreign socket? */
 static inline bool foreign_is(uint32_t sock)
 {
-	return sock > SNAG_SOCKS && sock <= SNAG_SOCKS + MODEL_FOREIGNS;
+	return sock - FOREIGN_FIRST < MODEL_FOREIGNS;
 }
 
 /* Is a foreign socket in the way of new->addr? *holder: which. The first that certainly is, else one that may be. */

@@ -85,7 +85,7 @@ static void test_table(void **state)
 	m->foreign_high = 0xffffffff;	/* whatever stands in shared memory */
 	assert_int_equal(port_ask(m, SNAG_PROTO_TCP, 0, &new, &holder), BIND_CONFLICT);
 	assert_false(model_foreign_get(m, 0, &out) || model_foreign_get(m, SNAG_SOCKS, &out) ||
-		     model_foreign_get(m, SNAG_SOCKS + MODEL_FOREIGNS + 1, &out) ||
+		     model_foreign_get(m, FOREIGN_FIRST - 1, &out) || model_foreign_get(m, FOREIGN_FIRST + MODEL_FOREIGNS, &out) ||
 		     model_foreign_get(m, 0xffffffff, &out));
 	free(m);
 }
