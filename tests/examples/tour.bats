@@ -87,3 +87,12 @@ an_example() {
   assert_success
   assert_line "1 examples: 0 ok, 0 FAILED, 1 skipped"
 }
+
+@test "the model foretells what the kernel answers in every example" {
+  cp -r "$ROOT/examples" "$WORK/examples"
+  sed -i 's/snag run -q/snag run -q --audit/' "$WORK"/examples/*/README.md
+  run env TMPDIR="$WORK" SNAG_BUILD="$BUILD" timeout --foreground 300 "$PYTHON" "$WORK/examples/tour" --update 3>&-
+  assert_success
+  [ "$(grep -cE 'audit: [0-9]+ right, 0 wrong' <<<"$output")" -ge 16 ] || fail "$output"
+  refute_line --regexp 'audit: [0-9]+ right, [1-9][0-9]* wrong'
+}
