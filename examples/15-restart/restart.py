@@ -1,19 +1,18 @@
 """A server serves one client, hangs up first, stops, and is started again on its port."""
 import socket
+import time
 
-ADDRESS = ("127.0.0.1", 8080)
 
-
-def start():
+def start(port):
     server = socket.socket()
-    server.bind(ADDRESS)
+    server.bind(("127.0.0.1", port))
     server.listen()
     return server
 
 
 def serve_one_client(server):
     client = socket.socket()
-    client.connect(ADDRESS)
+    client.connect(server.getsockname())
     connection, _ = server.accept()
     connection.sendall(b"bye")
     connection.close()          # the server hangs up first: its end will be in TIME_WAIT
@@ -21,15 +20,19 @@ def serve_one_client(server):
     client.close()
 
 
-server = start()
+def start_again(port):
+    try:
+        start(port)
+        return "ok"
+    except OSError as e:
+        return e.strerror
+
+
+server = start(0)
+port = server.getsockname()[1]
 serve_one_client(server)
 server.close()
-print("the server has stopped; all its sockets are closed")
-with open("/proc/net/tcp", encoding="ascii") as table:
-    print("ends in TIME_WAIT:", sum(row.split()[3] == "06" for row in table))
-
-try:
-    start()
-    print("it starts again")
-except OSError as e:
-    print("it does not start again:", e.strerror)
+print("the server has stopped, all its sockets are closed")
+print("start it again, at once:       ", start_again(port))
+time.sleep(1)
+print("start it again, a second later:", start_again(port))
