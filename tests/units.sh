@@ -7,6 +7,8 @@ for program in "$@"; do
   name=${program#build/*/tests/}
   out=$(CMOCKA_MESSAGE_OUTPUT=TAP timeout 300 setarch -R "$program" 2>&1)
   result=$?
+  # A skipped test is none that failed, whatever the version of cmocka calls it.
+  out=$(sed -E 's/^(not )?ok ([0-9]+) (- )?# SKIP (.*)/ok \2 - \4 # skip/' <<<"$out")
   sed -nE "s|^(not )?ok [0-9]+ (- )?|\1ok - $name: |p; /^#|^ *---/p" <<<"$out"
   if [ $result -ne 0 ] && ! grep -q '^not ok' <<<"$out"; then
     echo "not ok - $name: ended with status $result"
