@@ -24,6 +24,7 @@ enum snag_trait {
 	SNAG_TRAIT_STREAM = 1 << 7,
 	SNAG_TRAIT_WAIT = 1 << 8,
 	SNAG_TRAIT_LATER = 1 << 9,
+	SNAG_TRAIT_SENDS = 1 << 10,
 };
 
 /* A set of calls: one bit for each snag_call_id. */
@@ -82,13 +83,17 @@ struct snag_call {
 	int32_t unread;		/* fact: bytes that have arrived and were not read (SIOCINQ) */
 	uint8_t pending;	/* fact: an error waits to be read: poll() says POLLERR */
 	uint8_t reach;		/* fact: enum snag_reach of addr */
+	uint8_t type;		/* SOCK_STREAM, SOCK_DGRAM; 0: unknown */
+	uint8_t spent;		/* enum snag_spent: what faults have done to the socket for good */
 	uint16_t path_err;	/* fact: what lstat() says of a unix path; 0: something stands there */
 	uint16_t folder_err;	/* fact: what a new file in its folder would meet: 0, EACCES, ENOENT, ENOTDIR, EROFS ... */
 	uint16_t addr_family;	/* bind, connect: the family as the program passed it; addr may say AF_UNSPEC for it */
 	uint32_t addr_len;	/* bind, connect: the length as passed; 0 also where nobody tells */
+	uint64_t sent, received;	/* bytes that the socket has moved before the call, where a rule counts them */
 	int32_t arg[3];		/* listen: backlog; shutdown: how; socket: domain, type, protocol; setsockopt: level, name,
 				 * value (an int; SO_LINGER: 0 off, else seconds + 1; SO_BINDTODEVICE: a hash of the
-				 * name, 0 none; else 0); dup2, dup3, fcntl: the wanted descriptor; close_range: first, last */
+				 * name, 0 none; else 0); dup2, dup3, fcntl: the wanted descriptor; close_range: first, last; recv,
+				 * send and their variants: bytes asked for, at most INT32_MAX */
 	int32_t next_fd;	/* fact: the descriptor that the call would make; socketpair: the higher one */
 	uint8_t privileged;	/* fact: the caller has CAP_NET_BIND_SERVICE */
 	struct snag_addr addr;	/* bind, connect: the argument */
@@ -98,6 +103,14 @@ struct snag_call {
 	uint16_t path_len;	/* AF_UNIX: bytes used in path */
 	char path[SNAG_PATH_MAX];
 	char caller[32];	/* fact: base name of the object that made the call, cut */
+};
+
+/* What a fault can do to a connection once only. */
+enum snag_spent {
+	SNAG_SPENT_RESET = 1 << 0,
+	SNAG_SPENT_EOF = 1 << 1,
+	SNAG_SPENT_DEAF = 1 << 2,	/* blackhole: self */
+	SNAG_SPENT_MUTE = 1 << 3,	/* blackhole: peer */
 };
 
 enum snag_proto { SNAG_PROTO_NONE, SNAG_PROTO_TCP, SNAG_PROTO_UDP, SNAG_PROTO_UNIX, SNAG_PROTO_OTHER };

@@ -15,6 +15,8 @@ enum snag_action {
 
 #define SNAG_PLAN_RULES 4	/* rules that one event can name: the deciding one first, then those that logged */
 
+enum snag_end { SNAG_END_SELF, SNAG_END_PEER, SNAG_END_BOTH };
+
 /* How sure a prediction is. */
 enum snag_sure { SNAG_WITHHELD, SNAG_CERTAIN };
 
@@ -26,6 +28,7 @@ struct snag_plan {
 	int32_t err;		/* errno, deny: fail with this positive errno */
 	int32_t signal;		/* 0: none */
 	int32_t backlog;	/* of the real listen, where SNAG_CHANGE_BACKLOG says so */
+	uint64_t most;		/* recv, send: move no more bytes than these; 0: no bound */
 	uint64_t delay_ns;	/* before the call */
 	uint64_t after_ns;	/* errno: this long until the failure */
 	uint64_t value;		/* what the action takes: struct rule_step's */

@@ -15,6 +15,7 @@ enum {
 	STREAM = SNAG_TRAIT_STREAM,
 	WAIT = SNAG_TRAIT_WAIT,
 	LATER = SNAG_TRAIT_LATER,
+	SENDS = SNAG_TRAIT_SENDS,
 };
 
 static const struct call_row rows[SNAG_CALLS] = {

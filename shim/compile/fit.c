@@ -14,7 +14,7 @@ static const struct {
 	int err;
 	const char *groups, *why;
 } refused[] = {
-	{EAGAIN, "accept recv send connect",
+	{EAGAIN, "accept connect",
 	 "readiness would not be raised again, and a correct program would wait for ever"},
 	{EINTR, "connect", "the attempt would have to go on, as that of an interrupted connect does"},
 	{EINPROGRESS, "connect",
@@ -75,8 +75,15 @@ static enum verdict do_fits(const struct object *what, unsigned call, unsigned *
 
 struct answers policy_answers(const struct object *what, unsigned call)
 {
-	return answers_of(call, object_has(what, KEY_do_deny) ? answers_denied(call)
-							      : (int)object_num(what, KEY_do_errno, 0));
+	for (unsigned key = 0; key < KEYS_do; key++) {
+		unsigned action = language_action(key);
+		if (!object_has(what, key) || !language_terminal(action) || (table_do.fields[key].flags & FIELD_PARAM))
+			continue;
+		if (action == SNAG_ACTION_deny)
+			return answers_of(call, SNAG_ACTION_errno, answers_denied(call));
+		return answers_of(call, action, (int)object_num(what, KEY_do_errno, 0));
+	}
+	return answers_of(call, SNAG_ACTION_NONE, 0);
 }
 
 /* ---- one `do` by itself ---- */
@@ -112,7 +119,7 @@ static void check_do(struct diags *d, const struct object *what)
 		check_action(d, what, key, &terminal);
 	}
 	if (!actions && what->node->kind == NODE_MAP)
-		diag_error(d, what->node, "no action; at least one of %s", language_built());
+		diag_error(d, what->node, "no action; such as errno or delay");
 }
 
 static void refuse_unbuilt(struct diags *d, const struct object *what)

@@ -221,6 +221,8 @@ static void put_when(struct rule_when *w, const struct object *o)
 	w->until_ns = (uint64_t)object_num(o, KEY_when_until, 0);
 	if (object_has(o, KEY_when_until) && !w->until_ns)
 		never(w);
+	w->bytes_sent = (uint64_t)object_num(o, KEY_when_bytes_sent, 0);
+	w->bytes_received = (uint64_t)object_num(o, KEY_when_bytes_received, 0);
 	w->per = (uint8_t)object_num(o, KEY_when_count_per, RULE_PER_RULE);
 
 	const struct object *pulse = object_sub(o, KEY_when_pulse);

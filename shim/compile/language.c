@@ -15,7 +15,6 @@
 enum { OCCUPANT_BOUND, OCCUPANT_LISTENING, OCCUPANT_TIME_WAIT };
 enum { ORACLE_LEAKED_SOCKET, ORACLE_ACCEPT_SPIN, ORACLE_DOUBLE_CLOSE };
 enum { OVERFLOW_DROP, OVERFLOW_RESET };
-enum { END_SELF, END_PEER, END_BOTH };
 
 #define WORDS(name, ...) static const struct word words_##name[] = { __VA_ARGS__, { NULL, 0, false } }
 
@@ -41,8 +40,8 @@ WORDS(pers, { "rule", RULE_PER_RULE, false }, { "process", RULE_PER_PROCESS, fal
 WORDS(modes, { "log", SNAG_MODE_LOG, false }, { "enforce", SNAG_MODE_ENFORCE, false },
       { "inject", SNAG_MODE_INJECT, false }, { "disabled", SNAG_MODE_DISABLED, false });
 WORDS(overflows, { "drop", OVERFLOW_DROP, false }, { "reset", OVERFLOW_RESET, true });
-WORDS(ends, { "self", END_SELF, false }, { "peer", END_PEER, false }, { "both", END_BOTH, false });
-WORDS(ends_one, { "self", END_SELF, false }, { "peer", END_PEER, false });
+WORDS(ends, { "self", SNAG_END_SELF, false }, { "peer", SNAG_END_PEER, false }, { "both", SNAG_END_BOTH, false });
+WORDS(ends_one, { "self", SNAG_END_SELF, false }, { "peer", SNAG_END_PEER, false });
 
 /* ---- sections ---- */
 
@@ -135,16 +134,4 @@ bool language_terminal(unsigned action)
 		if (places[key].action == action && places[key].terminal)
 			return true;
 	return false;
-}
-
-const char *language_built(void)
-{
-	/* The first two characters, ", ", are not told. */
-#define SNAG_FAULT(name, terminal, built, calls, value, help) BUILT_##built(#name)
-#define BUILT_1(name) ", " name
-#define BUILT_0(name) ""
-	static const char list[] = ""
-#include <snag/faults.def>
-		;
-	return list + 2;
 }

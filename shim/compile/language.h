@@ -25,7 +25,5 @@ enum language_side { SIDE_LOCAL, SIDE_PEER, SIDE_OWN };	/* OWN, said by no word:
 /* The enum snag_action whose key or parameter stands at that place of table_do. */
 unsigned language_action(unsigned key);
 bool language_terminal(unsigned action);
-/* The keys of the actions that are built, for messages: "errno, delay, ...". */
-const char *language_built(void);
 
 #endif

@@ -30,13 +30,16 @@ static bool covers_all_of(const struct policy_rule *above, const struct policy_r
 static bool answers_all_of(const struct policy_rule *above, const struct policy_rule *r)
 {
 	for (unsigned c = 1; c < SNAG_CALLS; c++) {
-		struct answers its = policy_answers(above->steps[0].what, c), mine = {~0u, false};
+		struct answers its = policy_answers(above->steps[0].what, c), mine = {~0u, ANSWERS_ANY, false};
 		for (unsigned i = 0; i < r->n_steps; i++) {
 			struct answers step = policy_answers(r->steps[i].what, c);
 			mine.protos &= step.protos;
-			mine.blocking |= step.blocking;
+			mine.stream |= step.stream;
+			if (step.wait)
+				mine.wait = step.wait;
 		}
-		if (policy_covers(r, c) && ((mine.protos & ~its.protos) || (its.blocking && !mine.blocking)))
+		if (policy_covers(r, c) && ((mine.protos & ~its.protos) || (its.wait && its.wait != mine.wait) ||
+					    (its.stream && !mine.stream)))
 			return false;
 	}
 	return true;

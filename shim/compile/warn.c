@@ -241,6 +241,25 @@ static void warn_when(struct diags *d, const struct policy_rule *r)
 		diag_warn(d, object_at(pulse, KEY_pulse_active), "never fires: it is active for no time");
 }
 
+/* Bytes are counted on a connection: which has moved none before these. */
+static void warn_bytes(struct diags *d, const struct policy_rule *r)
+{
+	static const unsigned keys[] = {KEY_when_bytes_sent, KEY_when_bytes_received};
+	const struct object *w = object_sub(r->object, KEY_rule_when);
+	const char *name = NULL;
+
+	for (unsigned c = SNAG_CALLS - 1; w && c; c--) {
+		if (!policy_covers(r, c))
+			continue;
+		name = call_row(c)->group;
+		if (call_has(c, SNAG_TRAIT_FD) && !words_have("bind listen accept connect", name))
+			return;
+	}
+	for (size_t i = 0; name && i < ARRAY_LEN(keys); i++)
+		if (object_num(w, keys[i], 0))
+			diag_warn(d, object_at(w, keys[i]), "never fires: no byte has been moved before %s", name);
+}
+
 /* Counts of the whole rule, over processes that run side by side. */
 static void warn_arrival(struct diags *d, const struct policy_rule *r)
 {
@@ -307,16 +326,28 @@ static bool may_answer(const struct policy_rule *r, struct answers a)
 	const struct predicate *blocking = policy_match(r, RULE_KEY_BLOCKING);
 	unsigned kinds = kind_of_rule(r);
 
-	if (a.blocking && blocking && !blocking->values[0].lo)
+	if (a.wait && blocking && !blocking->values[0].lo != (a.wait == ANSWERS_NONBLOCKING))
 		return false;
 	return !kinds || kinds & kind_of_protos(a.protos); /* none: it never matches, which was said */
+}
+
+/* KEYS_do: there is none. */
+static unsigned terminal_key(const struct object *what)
+{
+	unsigned key = 0;
+
+	while (key < KEYS_do && (!object_has(what, key) || (table_do.fields[key].flags & FIELD_PARAM) ||
+				 !language_terminal(language_action(key))))
+		key++;
+	return key;
 }
 
 /* An errno of one action that none of the rule's calls can answer. */
 static void warn_answers(struct diags *d, const struct policy_rule *r, const struct object *what)
 {
-	unsigned key = object_has(what, KEY_do_deny) ? KEY_do_deny : KEY_do_errno;
-	struct answers last = {~0u, false};
+	static const char *const waits[] = {"", " on a blocking socket", " on a non-blocking socket"};
+	unsigned key = terminal_key(what);
+	struct answers last = {~0u, ANSWERS_ANY, false};
 	const char *name = NULL;
 
 	for (unsigned c = SNAG_CALLS - 1; c; c--) {
@@ -327,12 +358,12 @@ static void warn_answers(struct diags *d, const struct policy_rule *r, const str
 		if (may_answer(r, last))
 			return;
 	}
-	if (!name)
+	if (!name || key == KEYS_do)
 		return;
 	const char *on = last.protos == ~0u ? "" : last.protos >> SNAG_PROTO_UNIX & 1 ? " over tcp or unix" : " over tcp";
 	diag_warn(d, object_at(what, key), "never fires: %s fits %s%s%s only",
-		  key == KEY_do_deny ? "deny" : object_text(what, key), name, on,
-		  last.blocking ? " on a blocking socket" : "");
+		  key == KEY_do_errno ? object_text(what, key) : table_do.fields[key].key, name, on,
+		  waits[last.wait]);
 }
 
 /* ---- the whole ---- */
@@ -358,6 +389,7 @@ void warn_policy(struct policy *p)
 			continue;
 		warn_match(p->diags, r);
 		warn_when(p->diags, r);
+		warn_bytes(p->diags, r);
 		warn_arrival(p->diags, r);
 		warn_listener(p->diags, r);
 		warn_delay(p->diags, r);

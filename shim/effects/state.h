@@ -10,16 +10,26 @@
 
 struct fault_state {
 	uint32_t serial;	/* of the socket it speaks of */
-	uint32_t flags;		/* what is in force */
+	uint32_t spent;		/* enum snag_spent bits: done to it for good */
 	uint64_t sent, received;	/* bytes that the program really moved, where a rule counts them */
-	uint64_t until_ns;	/* session time at which it ends; 0: not by itself */
-	uint8_t spare[32];
+	uint64_t recv_until_ns, send_until_ns;	/* session time until which nothing moves; 0: no stall */
+	uint32_t pending;	/* enum snag_action | enum snag_end << 8: to be done at the first recv or send; 0: nothing */
+	uint32_t busy;		/* thread id of who resets the connection at this moment; 0: nobody */
+	uint32_t spurious;	/* recv: so many more calls find nothing */
+	uint32_t rule;		/* index + 1 of the rule that said so */
+	uint8_t spare[56];
 };
-_Static_assert(sizeof(struct fault_state) == 64, "fault_state stands in shared memory");
+_Static_assert(sizeof(struct fault_state) == 112, "fault_state stands in shared memory");
 
 struct fault_table {
 	uint64_t spare[8];
 	struct fault_state sock[SNAG_SOCKS];	/* last: its file space is allocated as it grows */
 };
+
+/* The record of a socket, made its own if it was a predecessor's. `ready`: how many have file space. NULL: there is
+ * none, or it is changing hands at this moment. Lock-free. */
+struct fault_state *fault_claim(struct fault_table *t, uint32_t ready, uint32_t sock, uint32_t serial);
+/* The same, NULL where nothing was left on the socket yet. */
+struct fault_state *fault_find(struct fault_table *t, uint32_t ready, uint32_t sock, uint32_t serial);
 
 #endif

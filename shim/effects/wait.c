@@ -6,6 +6,7 @@
 #include "wait.h"
 #include <base/addr.h>
 #include <base/base.h>
+#include <base/calls.h>
 #include <base/sys.h>
 #include <errno.h>
 #include <sys/socket.h>
@@ -13,7 +14,6 @@
 #include <sys/timerfd.h>
 
 #define CHUNK_NS (100 * NSEC_PER_MSEC)	/* a cancelled thread notices after this long */
-#define HIGH_FD 512
 
 /* In libpthread before glibc 2.34: weak. */
 extern void pthread_testcancel(void) __attribute__((weak));
@@ -35,17 +35,12 @@ bool wait_blocks(const struct snag_call *c)
 static bool cancellable(unsigned call)
 {
 	return call == SNAG_CALL_accept || call == SNAG_CALL_accept4 || call == SNAG_CALL_connect ||
-	       call == SNAG_CALL_close;
+	       call == SNAG_CALL_close || call_has(call, SNAG_TRAIT_STREAM);
 }
 
 static int timer_open(void)
 {
-	int fd = (int)sys_call(SYS_timerfd_create, CLOCK_MONOTONIC, TFD_CLOEXEC);
-	int high = fd < 0 ? fd : (int)sys_call(SYS_fcntl, fd, F_DUPFD_CLOEXEC, HIGH_FD);
-	if (high < 0)
-		return fd;
-	sys_close(fd);
-	return high;
+	return sys_high_fd((int)sys_call(SYS_timerfd_create, CLOCK_MONOTONIC, TFD_CLOEXEC));
 }
 
 /* 0 or -EINTR. */
@@ -88,7 +83,8 @@ static uint64_t timeout_of(const struct snag_call *c)
 {
 	struct timeval tv = { 0, 0 };
 	socklen_t len = sizeof(tv);
-	int name = c->call == SNAG_CALL_connect ? SO_SNDTIMEO : SO_RCVTIMEO;
+	bool sends = c->call == SNAG_CALL_connect || call_has(c->call, SNAG_TRAIT_SENDS);
+	int name = sends ? SO_SNDTIMEO : SO_RCVTIMEO;
 	if (sys_call(SYS_getsockopt, c->fd, SOL_SOCKET, name, &tv, &len) < 0)
 		return 0;
 	return (uint64_t)tv.tv_sec * NSEC_PER_SEC + (uint64_t)tv.tv_usec * 1000;

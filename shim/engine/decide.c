@@ -114,18 +114,30 @@ static int step_errno(const struct rule_step *s, const struct snag_call *c)
 	return 0;
 }
 
+/* Has it been done to this connection already? */
+static bool is_spent(const struct rule_step *s, unsigned spent)
+{
+	switch (s->action) {
+	case SNAG_ACTION_reset:
+		return spent & SNAG_SPENT_RESET;
+	case SNAG_ACTION_eof:
+		return spent & (SNAG_SPENT_RESET | SNAG_SPENT_EOF);
+	case SNAG_ACTION_blackhole:
+		return spent & (SNAG_SPENT_RESET | (s->value == SNAG_END_PEER ? SNAG_SPENT_MUTE : SNAG_SPENT_DEAF));
+	default:
+		return false;
+	}
+}
+
 static bool step_fits(const struct rule_step *s, const struct snag_call *c)
 {
-	int err = step_errno(s, c);
+	unsigned action = s->action == SNAG_ACTION_deny ? SNAG_ACTION_errno : s->action;
 
-	if (s->action == SNAG_ACTION_backlog)
-		return c->call == SNAG_CALL_listen;
-	if (!err)
+	if (action == SNAG_ACTION_NONE)
 		return true;
-	struct answers a = answers_of(c->call, err);
-	if (c->proto > SNAG_PROTO_OTHER || !(a.protos >> c->proto & 1))
-		return false;
-	return !a.blocking || ((c->facts & SNAG_FACT_BLOCKING) && c->blocking);
+	if (action == SNAG_ACTION_backlog)
+		return c->call == SNAG_CALL_listen;
+	return !is_spent(s, c->spent) && answers_met(answers_of(c->call, action, step_errno(s, c)), c);
 }
 
 static bool rule_fits(const struct rules *r, const struct rule *rule, const struct snag_call *c)
@@ -181,8 +193,25 @@ static void add_step(const struct rules *r, uint32_t rule, uint32_t step, uint64
 		p->backlog = s->backlog;
 		p->changes |= SNAG_CHANGE_BACKLOG;
 	}
+	if (s->action == SNAG_ACTION_clamp && (!p->most || p->most > s->value))
+		p->most = s->value;
 	p->after_ns = s->after_ns;
 	p->value = s->value;
+}
+
+/* A rule that waits for so many bytes lets a call move those that are still missing, and no more: the next one meets
+ * it at exactly that count. */
+static void bound_bytes(const struct engine *e, uint32_t index, const struct snag_call *c, struct snag_plan *p)
+{
+	const struct rule_when *w = &rules_rule(e->rules, index)->when;
+	bool sends = call_has(c->call, SNAG_TRAIT_SENDS);
+	uint64_t border = sends ? w->bytes_sent : w->bytes_received, moved = sends ? c->sent : c->received;
+
+	if (!call_has(c->call, SNAG_TRAIT_STREAM) || border <= moved || (uint64_t)c->arg[0] <= border - moved ||
+	    (p->most && p->most <= border - moved))
+		return;
+	if (!trigger_over(e->triggers, e->rules, index, c, c->start_ns))
+		p->most = border - moved;
 }
 
 static void ask_rules(struct engine *e, const struct snag_call *c, struct snag_plan *p)
@@ -202,6 +231,7 @@ static void ask_rules(struct engine *e, const struct snag_call *c, struct snag_p
 
 		if (!rule || !match_rule(r, rule, c, &v) || !rule_fits(r, rule, c))
 			continue;
+		bound_bytes(e, index, c, p);
 		step = trigger_fire(e->triggers, r, index, c, c->start_ns, &draw);
 		if (step != TRIGGER_NO_STEP)
 			add_step(r, index, step, draw, c, p);
@@ -216,7 +246,7 @@ static void only_name(struct snag_plan *p)
 	p->action = SNAG_ACTION_NONE;
 	p->err = p->signal = p->backlog = 0;
 	p->after_call = p->changes = 0;
-	p->delay_ns = p->after_ns = p->value = 0;
+	p->delay_ns = p->after_ns = p->value = p->most = 0;
 }
 
 static void predict(const struct engine *e, const struct snag_call *c, struct snag_plan *p)

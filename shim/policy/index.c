@@ -21,6 +21,11 @@ static bool knows_local(unsigned call)
 	       call == SNAG_CALL_accept4;
 }
 
+static bool step_asks_wait(unsigned call, const struct rule_step *s)
+{
+	return answers_of(call, s->action, s->err).wait != ANSWERS_ANY;
+}
+
 static unsigned rule_facts(const struct rules *r, const struct rule *rule, unsigned call)
 {
 	unsigned facts = 0;
@@ -30,7 +35,7 @@ static unsigned rule_facts(const struct rules *r, const struct rule *rule, unsig
 	if (knows_local(call))
 		facts &= ~(unsigned)SNAG_FACT_LOCAL;
 	for (uint32_t i = 0; i < rule->n_steps; i++)
-		if (answers_of(call, rules_step(r, rule->first_step + i)->err).blocking)
+		if (step_asks_wait(call, rules_step(r, rule->first_step + i)))
 			facts |= SNAG_FACT_BLOCKING;
 	return facts;
 }

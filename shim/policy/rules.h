@@ -84,6 +84,7 @@ struct rule_when {		/* all must hold */
 	uint64_t chance;			/* of 2^32: a draw below it fires; `has_chance` */
 	uint64_t after_ns, until_ns;		/* session time; until 0: not asked */
 	uint64_t active_ns, idle_ns;		/* pulse; 0, 0: not asked */
+	uint64_t bytes_sent, bytes_received;	/* of the call's socket; 0: not asked */
 	uint8_t has_chance, per, spare[6];	/* per: enum rule_per */
 };
 

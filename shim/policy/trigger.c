@@ -115,6 +115,11 @@ static bool time_fires(const struct rule_when *w, uint64_t now_ns)
 	return !period || (now_ns - w->after_ns) % period < w->active_ns;
 }
 
+static bool bytes_fire(const struct rule_when *w, const struct snag_call *c)
+{
+	return c->sent >= w->bytes_sent && c->received >= w->bytes_received;
+}
+
 static bool chance_fires(const struct rule_when *w, uint64_t draw)
 {
 	return !w->has_chance || hash_mix(draw, SALT_CHANCE) >> 32 < w->chance;
@@ -132,6 +137,14 @@ static uint32_t step_of(const struct rules *r, const struct rule *rule, uint64_t
 	return TRIGGER_NO_STEP;
 }
 
+/* The step that the next fire takes. */
+static uint32_t next_step(const struct rules *r, const struct rule *rule, uint64_t fired)
+{
+	if (rule->when.limit && fired >= rule->when.limit)
+		return TRIGGER_NO_STEP;
+	return step_of(r, rule, fired);
+}
+
 /* One more fire, unless limit or steps are used up. */
 static uint32_t fire(const struct rules *r, const struct rule *rule, struct trigger_tally *tally)
 {
@@ -139,9 +152,7 @@ static uint32_t fire(const struct rules *r, const struct rule *rule, struct trig
 	uint32_t step;
 
 	do {
-		if (rule->when.limit && n >= rule->when.limit)
-			return TRIGGER_NO_STEP;
-		step = step_of(r, rule, n);
+		step = next_step(r, rule, n);
 		if (step == TRIGGER_NO_STEP)
 			return step;
 	} while (!cas(&tally->fired, &n, n + 1));
@@ -169,10 +180,23 @@ uint32_t trigger_fire(struct trigger_table *t, const struct rules *r, uint32_t r
 	}
 	if (needs_draw(r, R))
 		*draw = draw_of(t, r, R, c, now_ns);
-	if (!count_fires(&R->when, n) || !time_fires(&R->when, now_ns) || !chance_fires(&R->when, *draw))
+	if (!count_fires(&R->when, n) || !time_fires(&R->when, now_ns) || !bytes_fire(&R->when, c) ||
+	    !chance_fires(&R->when, *draw))
 		return TRIGGER_NO_STEP;
 	step = fire(r, R, tally);
 	if (step != TRIGGER_NO_STEP && tally != total)
 		fetch_add(&total->fired, 1);
 	return step;
+}
+
+bool trigger_over(struct trigger_table *t, const struct rules *r, uint32_t rule, const struct snag_call *c,
+		  uint64_t now_ns)
+{
+	const struct rule *R = rules_rule(r, rule);
+	const struct trigger_tally *tally;
+
+	if (!R || rule >= SNAG_RULES_MAX)
+		return true;
+	tally = R->when.per == RULE_PER_RULE ? &t->rule[rule] : counter(t, owner_key(rule, R->when.per, c), now_ns);
+	return !tally || next_step(r, R, load_relaxed(&tally->fired)) == TRIGGER_NO_STEP;
 }

@@ -25,11 +25,15 @@ struct trigger_table {
 #define TRIGGER_NO_STEP UINT32_MAX
 
 /* Counts the match; does it fire, and if so which step (index into the image's steps)? TRIGGER_NO_STEP: it does
- * not. The order: nth, every, after, until, pulse, chance, then limit and the steps' times, which count fires. A
+ * not. The order: nth, every, after, until, pulse, bytes, chance, then limit and the steps' times, which count fires. A
  * pulse begins active at session time 0, or at `after`. *draw: the match's number, for jitter; drawn where the rule
  * needs one. */
 uint32_t trigger_fire(struct trigger_table *t, const struct rules *r, uint32_t rule, const struct snag_call *c,
 		      uint64_t now_ns, uint64_t *draw);
+
+/* Has the rule used up its limit or its steps, for this call's owner? Then it will never fire again. */
+bool trigger_over(struct trigger_table *t, const struct rules *r, uint32_t rule, const struct snag_call *c,
+		  uint64_t now_ns);
 
 /* Another number from 0 to `max` out of the same draw. */
 uint64_t trigger_jitter(uint64_t draw, uint64_t max);

@@ -1,6 +1,6 @@
 /* conn.c - connections: accept, accept4, connect, shutdown */
 #include "facts.h"
-#include "hook.h"
+#include "stream.h"
 #include <base/addr.h>
 #include <effects/refuse.h>
 #include <string.h>
@@ -31,6 +31,8 @@ static int accept_as(unsigned id, int fd, struct sockaddr *sa, socklen_t *len, i
 		refuse_drop(new);
 	else if (new >= 0)
 		hook_made(&h, new);
+	if (new >= 0 && !h.after)
+		stream_made(&h, new, (struct sock_ref){ h.out.new_sock, h.out.new_serial });
 	if (new >= 0 && !h.after && engine.audit)
 		facts_local(new, &h.out.local);
 	return (int)hook_leave(&h);
@@ -54,6 +56,8 @@ HOOK int connect(int fd, const struct sockaddr *sa, socklen_t len)
 	hook_addr(&h, sa, len);
 	if (hook_decide(&h)) {
 		hook_done(&h, real.connect(fd, sa, len));
+		if (!h.out.err || h.out.err == EINPROGRESS)
+			stream_made(&h, fd, h.ref);
 		if (engine.audit)
 			facts_local(fd, &h.out.local);
 	}

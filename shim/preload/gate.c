@@ -10,7 +10,9 @@
 #include <linux/seccomp.h>
 #include <stdarg.h>
 #include <sys/prctl.h>
+#include <sys/sendfile.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #define INT(i) ((int)a[i])
@@ -28,6 +30,8 @@ static bool enter_socket(long number, const long a[6], long *ret)
 	case SYS_connect: *ret = connect(INT(0), PTR(1), (socklen_t)a[2]); return true;
 	case SYS_shutdown: *ret = shutdown(INT(0), INT(1)); return true;
 	case SYS_setsockopt: *ret = setsockopt(INT(0), INT(1), INT(2), PTR(3), (socklen_t)a[4]); return true;
+	case SYS_sendto: *ret = sendto(INT(0), PTR(1), (size_t)a[2], INT(3), PTR(4), (socklen_t)a[5]); return true;
+	case SYS_recvfrom: *ret = recvfrom(INT(0), PTR(1), (size_t)a[2], INT(3), PTR(4), PTR(5)); return true;
 	case SYS_sendmsg: *ret = sendmsg(INT(0), PTR(1), INT(2)); return true;
 	case SYS_recvmsg: *ret = recvmsg(INT(0), PTR(1), INT(2)); return true;
 	case SYS_sendmmsg: *ret = sendmmsg(INT(0), PTR(1), (unsigned)a[2], INT(3)); return true;
@@ -50,6 +54,18 @@ static bool enter_other(long number, const long a[6], long *ret)
 	case SYS_execve: *ret = execve(PTR(0), PTR(1), PTR(2)); return true;
 	case SYS_execveat: *ret = execveat(INT(0), PTR(1), PTR(2), PTR(3), INT(4)); return true;
 	case SYS_exit_group: _exit(INT(0));
+	default: return false;
+	}
+}
+
+static bool enter_stream(long number, const long a[6], long *ret)
+{
+	switch (number) {
+	case SYS_read: *ret = read(INT(0), PTR(1), (size_t)a[2]); return true;
+	case SYS_readv: *ret = readv(INT(0), PTR(1), INT(2)); return true;
+	case SYS_write: *ret = write(INT(0), PTR(1), (size_t)a[2]); return true;
+	case SYS_writev: *ret = writev(INT(0), PTR(1), INT(2)); return true;
+	case SYS_sendfile: *ret = sendfile(INT(0), INT(1), PTR(2), (size_t)a[3]); return true;
 	default: return false;
 	}
 }
@@ -83,7 +99,7 @@ HOOK long syscall(long number, ...)
 	for (unsigned i = 0; i < ARRAY_LEN(a); i++)
 		a[i] = va_arg(ap, long);
 	va_end(ap);
-	if (enter_socket(number, a, &ret) || enter_other(number, a, &ret))
+	if (enter_stream(number, a, &ret) || enter_socket(number, a, &ret) || enter_other(number, a, &ret))
 		return ret;
 	if (unlikely(makes_filter(number, a)))
 		self_leave();

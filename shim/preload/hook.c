@@ -6,6 +6,7 @@
 #include <base/calls.h>
 #include <base/sys.h>
 #include <effects/refuse.h>
+#include <effects/state.h>
 #include <effects/wait.h>
 #include <errno.h>
 #include <session/lock.h>
@@ -26,6 +27,14 @@ static const uint8_t kinds[SNAG_CALLS] = {
 	[SNAG_CALL_connect] = ADOPTS,
 	[SNAG_CALL_shutdown] = ADOPTS,
 	[SNAG_CALL_setsockopt] = ADOPTS,
+	[SNAG_CALL_recv] = ADOPTS,
+	[SNAG_CALL_recvfrom] = ADOPTS,
+	[SNAG_CALL_recvmsg] = ADOPTS,
+	[SNAG_CALL_recvmmsg] = ADOPTS,
+	[SNAG_CALL_send] = ADOPTS,
+	[SNAG_CALL_sendto] = ADOPTS,
+	[SNAG_CALL_sendmsg] = ADOPTS,
+	[SNAG_CALL_sendmmsg] = ADOPTS,
 	[SNAG_CALL_close] = ENDS,
 	[SNAG_CALL_fclose] = ENDS,
 	[SNAG_CALL_close_range] = ENDS,
@@ -65,9 +74,21 @@ static void describe(struct hook *h, unsigned id, int fd)
 		return;
 	c->proto = m->proto;
 	c->domain = (uint8_t)m->domain;
+	c->type = m->type;
 	h->local_port = m->local.port;
 	h->peer_port = m->peer.port;
 	h->locked = m->on_port && (h->traits & SNAG_TRAIT_PORT);
+}
+
+static void describe_faults(struct snag_call *c)
+{
+	const struct fault_state *f =
+		fault_find(session.faults, load_acquire(&session.header->socks_ready), c->sock, c->serial);
+	if (!f)
+		return;
+	c->spent = (uint8_t)load_acquire(&f->spent);
+	c->sent = load_relaxed(&f->sent);
+	c->received = load_relaxed(&f->received);
 }
 
 /* The rest: who calls, and the socket's place in its creator. */
@@ -83,6 +104,8 @@ static void describe_caller(struct hook *h)
 	c->caller[0] = 0;
 	if (c->sock && sock_get(&session, c->sock, &s))
 		c->sock_key = s.key;
+	if (c->sock)
+		describe_faults(c);
 }
 
 bool hook_enter_from(struct hook *h, unsigned id, int fd, const void *caller)
@@ -105,7 +128,7 @@ bool hook_enter_from(struct hook *h, unsigned id, int fd, const void *caller)
 	describe(h, id, fd);
 	h->locked |= (kinds[id] & LOCKS) != 0;
 	h->traced = session_tracing(&session);
-	h->asked = h->traced || h->locked || engine_wants(&engine, id);
+	h->asked = (h->traced && !(h->traits & SNAG_TRAIT_STREAM)) || h->locked || engine_wants(&engine, id);
 	zero_words(&h->plan, sizeof(h->plan));
 	zero_words(&h->out, sizeof(h->out));
 	h->out.real_err = -1;
@@ -161,7 +184,7 @@ static bool ask_engine(struct hook *h)
 /* Does the plan do anything to the program? */
 static bool plan_acts(const struct snag_plan *p)
 {
-	return p->action != SNAG_ACTION_NONE || p->delay_ns || p->signal;
+	return p->action != SNAG_ACTION_NONE || p->delay_ns || p->signal || p->most;
 }
 
 /* The descriptor was closed and opened again behind our back: nothing of the plan is meant for what it is now. */
@@ -289,6 +312,8 @@ static void commit(struct hook *h)
 	union snag_event ev[SNAG_EVENT_MAX];
 	struct session_guard g;
 	unsigned n = 0;
+	if ((h->traits & SNAG_TRAIT_STREAM) && !h->plan.rule[0])	/* moves bytes, and nobody asked */
+		return;
 	if (h->asked && !h->out.end_ns)
 		h->out.end_ns = self_now();
 	if (h->locked && !self_lock(&g))

@@ -5,6 +5,7 @@
 #include "real.h"
 #include "self.h"
 #include "start.h"
+#include "stream.h"
 #include <base/sys.h>
 #include <errno.h>
 #include <string.h>
@@ -53,6 +54,7 @@ static bool set_up_engine(void)
 	engine.audit = (load_relaxed(&session.header->flags) & SNAG_SESSION_AUDIT) != 0;
 	engine.holder = holder;
 	self_asks_user = asks_user(rules);
+	stream_set_up();
 	return true;
 }
 

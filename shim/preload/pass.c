@@ -1,7 +1,7 @@
-/* pass.c - descriptors passed over unix sockets: sendmsg, sendmmsg, recvmsg, recvmmsg
+/* pass.c - descriptors passed over unix sockets, in the control messages of sendmsg and recvmsg
  *
- * A socket on its way is held by the session as in flight, so that it does not seem closed when its sender closes it.
- * Only control messages are looked at; no rule concerns these calls. */
+ * A socket on its way is held by the session as in flight, so that it does not seem closed when its sender closes it. */
+#include "pass.h"
 #include "hook.h"
 #include "identity.h"
 #include <errno.h>
@@ -9,7 +9,6 @@
 #include <string.h>
 
 #define CONTROL_MAX (256u << 10)	/* more than the kernel takes: net/core/sock.c, sysctl_optmem_max */
-#define MESSAGES_MAX 1024		/* UIO_MAXIOV: net/socket.c, __sys_sendmmsg */
 
 /* Calls back with each descriptor in the message's SCM_RIGHTS; reads no further than msg_controllen says. */
 typedef void each_fd(int fd, bool peeked);
@@ -74,41 +73,20 @@ static void release_one(int fd, bool peeked)
 		release(r);
 }
 
-static bool looks(const struct msghdr *m)
+bool pass_looks(const struct msghdr *m)
 {
 	return m->msg_controllen && self_active() && !self_borrowed();
 }
 
-HOOK ssize_t sendmsg(int fd, const struct msghdr *m, int flags)
+void pass_hold(const struct msghdr *m)
 {
-	int saved = errno;
-	if (likely(!self_active() || !hook_readable(m, sizeof(*m)) || !looks(m)))
-		return real.sendmsg(fd, m, flags);
 	each_passed(m, hold_one, false);
-	errno = saved;
-	ssize_t n = real.sendmsg(fd, m, flags);
-	if (n < 0)
-		each_passed(m, release_one, false);
-	return n;
 }
 
-HOOK int sendmmsg(int fd, struct mmsghdr *m, unsigned n, int flags)
+void pass_release(const struct msghdr *m)
 {
-	unsigned most = n < MESSAGES_MAX ? n : MESSAGES_MAX;
-	bool any = false, readable = self_active() && hook_readable(m, most * sizeof(*m));
-	for (unsigned i = 0; readable && i < most && !any; i++)
-		any = looks(&m[i].msg_hdr);
-	if (likely(!any))
-		return real.sendmmsg(fd, m, n, flags);
-	for (unsigned i = 0; i < most; i++)
-		each_passed(&m[i].msg_hdr, hold_one, false);
-	int sent = real.sendmmsg(fd, m, n, flags);
-	for (unsigned i = sent < 0 ? 0 : (unsigned)sent; i < most; i++)
-		each_passed(&m[i].msg_hdr, release_one, false);
-	return sent;
+	each_passed(m, release_one, false);
 }
-
-HOOK_ALIAS(__sendmmsg, sendmmsg);
 
 /* ---- receiving ---- */
 
@@ -123,27 +101,10 @@ static void arrive(int fd, bool peeked)
 		release(r);
 }
 
-static void receive(const struct msghdr *m, int flags)
+void pass_receive(const struct msghdr *m, int flags)
 {
 	int saved = errno;
-	if (looks(m))
+	if (pass_looks(m))
 		each_passed(m, arrive, (flags & MSG_PEEK) != 0);
 	errno = saved;
-}
-
-HOOK ssize_t recvmsg(int fd, struct msghdr *m, int flags)
-{
-	ssize_t n = real.recvmsg(fd, m, flags);
-	if (n >= 0 && unlikely(m->msg_controllen))
-		receive(m, flags);
-	return n;
-}
-
-HOOK int recvmmsg(int fd, struct mmsghdr *m, unsigned n, int flags, struct timespec *timeout)
-{
-	int got = real.recvmmsg(fd, m, n, flags, timeout);
-	for (int i = 0; i < got; i++)
-		if (unlikely(m[i].msg_hdr.msg_controllen))
-			receive(&m[i].msg_hdr, flags);
-	return got;
 }

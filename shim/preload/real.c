@@ -116,6 +116,51 @@ static void raw_exit(int status)
 		sys_call(SYS_exit_group, status);
 }
 
+static ssize_t raw_read(int fd, void *buf, size_t n)
+{
+	return real_edge(sys_call(SYS_read, fd, buf, n));
+}
+
+static ssize_t raw_readv(int fd, const struct iovec *iov, int n)
+{
+	return real_edge(sys_call(SYS_readv, fd, iov, n));
+}
+
+static ssize_t raw_recv(int fd, void *buf, size_t n, int flags)
+{
+	return real_edge(sys_call(SYS_recvfrom, fd, buf, n, flags));
+}
+
+static ssize_t raw_recvfrom(int fd, void *buf, size_t n, int flags, struct sockaddr *sa, socklen_t *len)
+{
+	return real_edge(sys_call(SYS_recvfrom, fd, buf, n, flags, sa, len));
+}
+
+static ssize_t raw_write(int fd, const void *buf, size_t n)
+{
+	return real_edge(sys_call(SYS_write, fd, buf, n));
+}
+
+static ssize_t raw_writev(int fd, const struct iovec *iov, int n)
+{
+	return real_edge(sys_call(SYS_writev, fd, iov, n));
+}
+
+static ssize_t raw_send(int fd, const void *buf, size_t n, int flags)
+{
+	return real_edge(sys_call(SYS_sendto, fd, buf, n, flags));
+}
+
+static ssize_t raw_sendto(int fd, const void *buf, size_t n, int flags, const struct sockaddr *sa, socklen_t len)
+{
+	return real_edge(sys_call(SYS_sendto, fd, buf, n, flags, sa, len));
+}
+
+static ssize_t raw_sendfile(int out, int in, off_t *offset, size_t n)
+{
+	return real_edge(sys_call(SYS_sendfile, out, in, offset, n));
+}
+
 static ssize_t raw_sendmsg(int fd, const struct msghdr *m, int flags)
 {
 	return real_edge(sys_call(SYS_sendmsg, fd, m, flags));
@@ -177,6 +222,15 @@ struct real real = {
 	.execve = raw_execve,
 	.execveat = raw_execveat,
 	.exit_now = raw_exit,
+	.read = raw_read,
+	.readv = raw_readv,
+	.recv = raw_recv,
+	.recvfrom = raw_recvfrom,
+	.write = raw_write,
+	.writev = raw_writev,
+	.send = raw_send,
+	.sendto = raw_sendto,
+	.sendfile = raw_sendfile,
 	.sendmsg = raw_sendmsg,
 	.recvmsg = raw_recvmsg,
 	.sendmmsg = raw_sendmmsg,
@@ -198,6 +252,11 @@ static const struct {
 	SAME(recvmsg),	  SAME(sendmmsg),   SAME(recvmmsg),    SAME(syscall),  SAME(prctl),  SAME(fclose), SAME(fileno),
 	SAME(fork),	  SAME(forkpty),    SAME(daemon),      SAME(posix_spawn), SAME(posix_spawnp),
 	SAME(closefrom), SAME(system),	  SAME(popen),	    SAME(execvpe),     SAME(fexecve),
+	SAME(read),	  SAME(readv),	    SAME(recv),	       SAME(recvfrom), SAME(write),  SAME(writev),
+	SAME(send),	  SAME(sendto),	    SAME(sendfile),
+	{ "__read_chk", offsetof(struct real, read_chk) },
+	{ "__recv_chk", offsetof(struct real, recv_chk) },
+	{ "__recvfrom_chk", offsetof(struct real, recvfrom_chk) },
 	{ "_exit", offsetof(struct real, exit_now) },
 	{ "_Fork", offsetof(struct real, fork_bare) },
 };

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/ioctl.h>
+#include <sys/uio.h>
 #include <termios.h>
 
 struct real {
@@ -34,6 +35,15 @@ struct real {
 	int (*execve)(const char *path, char *const argv[], char *const envp[]);
 	int (*execveat)(int dir, const char *path, char *const argv[], char *const envp[], int flags);
 	void (*exit_now)(int status);	/* _exit */
+	ssize_t (*read)(int fd, void *buf, size_t n);
+	ssize_t (*readv)(int fd, const struct iovec *iov, int n);
+	ssize_t (*recv)(int fd, void *buf, size_t n, int flags);
+	ssize_t (*recvfrom)(int fd, void *buf, size_t n, int flags, struct sockaddr *sa, socklen_t *len);
+	ssize_t (*write)(int fd, const void *buf, size_t n);
+	ssize_t (*writev)(int fd, const struct iovec *iov, int n);
+	ssize_t (*send)(int fd, const void *buf, size_t n, int flags);
+	ssize_t (*sendto)(int fd, const void *buf, size_t n, int flags, const struct sockaddr *sa, socklen_t len);
+	ssize_t (*sendfile)(int out, int in, off_t *offset, size_t n);
 	ssize_t (*sendmsg)(int fd, const struct msghdr *m, int flags);
 	ssize_t (*recvmsg)(int fd, struct msghdr *m, int flags);
 	int (*sendmmsg)(int fd, struct mmsghdr *m, unsigned n, int flags);
@@ -56,6 +66,11 @@ struct real {
 	FILE *(*popen)(const char *command, const char *mode);
 	int (*execvpe)(const char *file, char *const argv[], char *const envp[]);
 	int (*fexecve)(int fd, char *const argv[], char *const envp[]);
+	/* fortified: they end a program that would overrun its buffer; NULL where the C library has none */
+	ssize_t (*read_chk)(int fd, void *buf, size_t n, size_t size);
+	ssize_t (*recv_chk)(int fd, void *buf, size_t n, size_t size, int flags);
+	ssize_t (*recvfrom_chk)(int fd, void *buf, size_t n, size_t size, int flags, struct sockaddr *sa,
+				socklen_t *len);
 };
 
 extern struct real real;

@@ -9,9 +9,7 @@ struct argument_row {
 static const struct argument_row rules[] = {
 	{"bind port=8080 first=3: EADDRINUSE", ""},
 	{"connect: ETIMEDOUT after=1200ms", ""},
-	{"send count_per=socket nth=3..9+2: clamp=7",
-	 "--rule 1:1: error: call: rules on send are not built yet\n"
-	 "--rule 1:35: error: do.clamp: is not built yet\n"},
+	{"send count_per=socket nth=3..9+2: clamp=7", ""},
 	{"accept port=80,443 chance=5%: hold=300ms",
 	 "--rule 1:31: error: do.hold: is not built yet\n"},
 	{"bind prot=80 x=1 first=0: EADDRINUS",

@@ -10,15 +10,19 @@
 static void test_rows(void **state)
 {
 	(void)state;
-	assert_int_equal(answers_of(SNAG_CALL_connect, ETIMEDOUT).protos, 1 << SNAG_PROTO_TCP);
-	assert_int_equal(answers_of(SNAG_CALL_connect, ECONNREFUSED).protos,
+	assert_int_equal(answers_of(SNAG_CALL_connect, SNAG_ACTION_errno, ETIMEDOUT).protos, 1 << SNAG_PROTO_TCP);
+	assert_int_equal(answers_of(SNAG_CALL_connect, SNAG_ACTION_errno, ECONNREFUSED).protos,
 			 1 << SNAG_PROTO_TCP | 1 << SNAG_PROTO_UNIX);
-	assert_int_equal(answers_of(SNAG_CALL_connect, EACCES).protos, ~0u);
-	assert_int_equal(answers_of(SNAG_CALL_bind, ETIMEDOUT).protos, ~0u);
-	assert_true(answers_of(SNAG_CALL_accept, EINTR).blocking);
-	assert_true(answers_of(SNAG_CALL_accept4, EINTR).blocking);
-	assert_false(answers_of(SNAG_CALL_accept, EMFILE).blocking);
-	assert_false(answers_of(SNAG_CALL_close, EINTR).blocking);
+	assert_int_equal(answers_of(SNAG_CALL_connect, SNAG_ACTION_errno, EACCES).protos, ~0u);
+	assert_int_equal(answers_of(SNAG_CALL_bind, SNAG_ACTION_errno, ETIMEDOUT).protos, ~0u);
+	assert_int_equal(answers_of(SNAG_CALL_accept, SNAG_ACTION_errno, EINTR).wait, ANSWERS_BLOCKING);
+	assert_int_equal(answers_of(SNAG_CALL_accept4, SNAG_ACTION_errno, EINTR).wait, ANSWERS_BLOCKING);
+	assert_int_equal(answers_of(SNAG_CALL_accept, SNAG_ACTION_errno, EMFILE).wait, ANSWERS_ANY);
+	assert_int_equal(answers_of(SNAG_CALL_close, SNAG_ACTION_errno, EINTR).wait, ANSWERS_ANY);
+	assert_int_equal(answers_of(SNAG_CALL_readv, SNAG_ACTION_errno, EINTR).wait, ANSWERS_BLOCKING);
+	assert_int_equal(answers_of(SNAG_CALL_sendfile, SNAG_ACTION_errno, EAGAIN).wait, ANSWERS_NONBLOCKING);
+	assert_true(answers_of(SNAG_CALL_read, SNAG_ACTION_clamp, 0).stream);
+	assert_int_equal(answers_of(SNAG_CALL_accept, SNAG_ACTION_reset, 0).protos, 1 << SNAG_PROTO_TCP);
 	assert_int_equal(answers_denied(SNAG_CALL_connect), ECONNREFUSED);
 	assert_int_equal(answers_denied(SNAG_CALL_bind), EACCES);
 }

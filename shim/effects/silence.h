@@ -1,0 +1,30 @@
+/* silence.h - a TCP connection that stays open while segments get lost: the kernel itself drops them, so poll, epoll,
+ * the peer and every copy of the descriptor agree. All unprivileged but where it says so. 0 or -errno. */
+#ifndef EFFECTS_SILENCE_H
+#define EFFECTS_SILENCE_H
+
+#include <sys/socket.h>
+
+/* Nothing that arrives is taken: no data, no FIN, no RST, no acknowledgement. A socket filter drops it, in the place of
+ * one that the program may have set. */
+int silence_deafen(int fd);
+/* No more data is taken, but acknowledgements are: the peer's bytes are not acknowledged, and ours still reach it. */
+int silence_starve(int fd);
+/* The end of both. */
+void silence_hear(int fd);
+
+enum silence_way {
+	SILENCE_ROUTE = 1,	/* a source route, which every host that is no router drops: only what we send is lost */
+	SILENCE_SIGNED,		/* TCP MD5 signatures that the peer knows nothing of: both directions are lost */
+};
+
+/* Nothing that is sent arrives. IPv4 takes SILENCE_ROUTE with CAP_NET_RAW only, else SILENCE_SIGNED. What was done
+ * stands in *m, for silence_speak, which also works when the socket is no longer connected. */
+struct silence_mute {
+	struct sockaddr_storage peer;
+	int way;		/* enum silence_way; 0: none */
+};
+int silence_mute(int fd, struct silence_mute *m);
+void silence_speak(int fd, const struct silence_mute *m);
+
+#endif

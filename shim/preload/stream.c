@@ -1,0 +1,336 @@
+/* stream.c - the way of the calls that move bytes */
+#include "stream.h"
+#include <base/calls.h>
+#include <base/sys.h>
+#include <effects/raise.h>
+#include <effects/reset.h>
+#include <effects/silence.h>
+#include <effects/wait.h>
+#include <signal.h>
+
+#define BUSY_NS NSEC_PER_SEC		/* a reset by another thread takes far less; its thread may have died in it */
+#define BUSY_STEP_NS (NSEC_PER_MSEC / 10)
+#define BUFFERS_MAX 1024		/* UIO_MAXIOV */
+
+uint32_t stream_ways;
+static bool counts;	/* a rule counts bytes */
+
+/* ---- whom does it concern? ---- */
+
+static unsigned ways_of(unsigned call)
+{
+	if (!call_has(call, SNAG_TRAIT_STREAM))
+		return 0;
+	return call_has(call, SNAG_TRAIT_SENDS) ? STREAM_SEND : STREAM_RECV;
+}
+
+/* What a rule does to a connection for good, or at its first use, is met on both ways. */
+static bool is_lasting(const struct rules *r, const struct rule *rule)
+{
+	for (uint32_t i = 0; i < rule->n_steps; i++) {
+		unsigned action = rules_step(r, rule->first_step + i)->action;
+		if (action == SNAG_ACTION_reset || action == SNAG_ACTION_blackhole)
+			return true;
+	}
+	return false;
+}
+
+void stream_set_up(void)
+{
+	const struct rules *r = engine.rules;
+	unsigned ways = 0;
+	for (unsigned call = 0; call < SNAG_CALLS; call++)
+		if (engine_wants(&engine, call))
+			ways |= ways_of(call);
+	for (uint32_t i = 0; engine.mode == SNAG_MODE_INJECT && i < r->rule.n; i++) {
+		const struct rule *rule = rules_rule(r, i);
+		if (rule->when.bytes_sent)
+			ways |= STREAM_SEND;
+		if (rule->when.bytes_received)
+			ways |= STREAM_RECV;
+		counts |= rule->when.bytes_sent || rule->when.bytes_received;
+		if (is_lasting(r, rule))
+			ways |= STREAM_SEND | STREAM_RECV;
+	}
+	stream_ways = ways;
+}
+
+/* What faults left on the socket; NULL: nothing, and nothing to be written down. */
+static struct fault_state *state_of(struct sock_ref r, bool claim)
+{
+	uint32_t ready = load_acquire(&session.header->socks_ready);
+	return claim ? fault_claim(session.faults, ready, r.sock, r.serial)
+		     : fault_find(session.faults, ready, r.sock, r.serial);
+}
+
+bool stream_enter_from(struct stream *s, unsigned id, int fd, size_t want, int flags, const void *caller)
+{
+	struct snag_call *c = &s->h.call;
+	if ((flags & (MSG_OOB | MSG_ERRQUEUE)) || !hook_enter_from(&s->h, id, fd, caller))
+		return false;
+	s->want = s->most = want;
+	s->flags = flags;
+	s->again = false;
+	s->state = state_of(s->h.ref, counts);
+	s->spent = s->state ? load_acquire(&s->state->spent) : 0;
+	c->arg[0] = want < INT32_MAX ? (int32_t)want : INT32_MAX;
+	if (flags & MSG_DONTWAIT) {
+		c->facts |= SNAG_FACT_BLOCKING;
+		c->blocking = 0;
+	}
+	return true;
+}
+
+/* ---- what is done to a connection ---- */
+
+static void set_spent(struct fault_state *f, unsigned bits)
+{
+	if (f)
+		__atomic_fetch_or(&f->spent, bits, __ATOMIC_ACQ_REL);
+}
+
+static int do_reset(int fd, struct fault_state *f, unsigned end)
+{
+	if (f)
+		store_release(&f->busy, sys_gettid());
+	int r = reset_connection(fd, end);
+	set_spent(f, SNAG_SPENT_RESET);
+	if (f)
+		store_release(&f->busy, 0);
+	return r;
+}
+
+static int do_blackhole(int fd, struct fault_state *f, unsigned end)
+{
+	struct silence_mute mute;
+	set_spent(f, end == SNAG_END_PEER ? SNAG_SPENT_MUTE : SNAG_SPENT_DEAF);
+	return end == SNAG_END_PEER ? silence_mute(fd, &mute) : silence_deafen(fd);
+}
+
+/* net/ipv4/tcp.c and net/unix/af_unix.c: after shutdown(SHUT_RD) what is queued is read, then 0 for good; TCP would still
+ * take what comes later. */
+static int do_eof(int fd, struct fault_state *f, unsigned end)
+{
+	(void)end;
+	set_spent(f, SNAG_SPENT_EOF);
+	if (reset_connected(fd))
+		silence_starve(fd);
+	return (int)sys_call(SYS_shutdown, fd, SHUT_RD);
+}
+
+static const struct {
+	uint8_t action;
+	int (*act)(int fd, struct fault_state *f, unsigned end);
+} deeds[] = {
+	{ SNAG_ACTION_reset, do_reset },
+	{ SNAG_ACTION_blackhole, do_blackhole },
+	{ SNAG_ACTION_eof, do_eof },
+};
+
+/* 0: nothing to do, or done; -ENOTCONN: there was no connection; -errno: it is gone, and the kernel has no error for it. */
+static int do_to(int fd, struct fault_state *f, unsigned action, unsigned end)
+{
+	for (unsigned i = 0; i < ARRAY_LEN(deeds); i++)
+		if (deeds[i].action == action)
+			return deeds[i].act(fd, f, end);
+	return 0;
+}
+
+/* A connect that was still under way: the first recv or send finds it done, or failed. */
+static void do_pending(struct stream *s)
+{
+	int fd = s->h.call.fd;
+	uint32_t todo = s->state ? load_acquire(&s->state->pending) : 0;
+	if (!todo || !reset_connected(fd) || !cas(&s->state->pending, &todo, 0))
+		return;
+	do_to(fd, s->state, todo & 0xff, todo >> 8 & 0xff);
+}
+
+void stream_made(struct hook *h, int fd, struct sock_ref r)
+{
+	const struct snag_plan *p = &h->plan;
+	struct fault_state *f;
+	int saved = errno;
+	if (p->action != SNAG_ACTION_reset && p->action != SNAG_ACTION_blackhole)
+		return;
+	f = state_of(r, true);
+	if (reset_connected(fd))
+		do_to(fd, f, p->action, (unsigned)p->value);
+	else if (f && h->out.err == EINPROGRESS)
+		store_release(&f->pending, p->action | (uint32_t)p->value << 8);
+	errno = saved;
+}
+
+/* ---- the decision ---- */
+
+/* The plan came to nothing: what follows is the kernel's. */
+static bool let_go(struct stream *s)
+{
+	s->h.plan.by = SNAG_BY_KERNEL;
+	return true;
+}
+
+static bool fail(struct stream *s, int err)
+{
+	hook_fail(&s->h, err);
+	return false;
+}
+
+/* A rule answered. EAGAIN comes with readiness raised again, where there will be any; EPIPE with its signal, as in
+ * net/core/stream.c, sk_stream_error(). */
+static bool answered(struct stream *s)
+{
+	const struct snag_call *c = &s->h.call;
+	bool sends = call_has(c->call, SNAG_TRAIT_SENDS);
+	if (s->h.plan.action != SNAG_ACTION_errno)
+		return false;
+	if (s->h.out.err == EAGAIN) {
+		if (!reset_connected(c->fd))
+			return let_go(s);
+		raise_again(c->fd, sends);
+	}
+	if (s->h.out.err == EPIPE && sends && !(s->flags & MSG_NOSIGNAL))
+		sys_call(SYS_tgkill, c->who.pid, c->who.tid, SIGPIPE);
+	return false;
+}
+
+static bool find_nothing(struct stream *s)
+{
+	raise_again(s->h.call.fd, false);
+	return fail(s, EAGAIN);
+}
+
+/* The first of so many: the others are left for the next calls. */
+static bool act_spurious(struct stream *s)
+{
+	uint64_t n = s->h.plan.value;
+	struct fault_state *f = n ? state_of(s->h.ref, true) : NULL;
+	if (!n || !reset_connected(s->h.call.fd))
+		return let_go(s);
+	if (f && n > 1) {
+		store_relaxed(&f->rule, s->h.plan.rule[0]);
+		store_release(&f->spurious, (uint32_t)n - 1);
+	}
+	return find_nothing(s);
+}
+
+static bool is_spurious(struct stream *s)
+{
+	uint32_t n = s->state ? load_acquire(&s->state->spurious) : 0;
+	if (likely(!n) || call_has(s->h.call.call, SNAG_TRAIT_SENDS) || wait_blocks(&s->h.call))
+		return false;
+	while (n && !cas(&s->state->spurious, &n, n - 1))
+		;
+	if (!n || !reset_connected(s->h.call.fd))
+		return false;
+	s->h.plan.rule[0] = (uint16_t)load_relaxed(&s->state->rule);
+	s->h.plan.by = SNAG_BY_RULE;
+	return true;
+}
+
+/* Until then nothing moves this way, whoever tries. */
+static uint64_t *stall_of(struct stream *s)
+{
+	if (!s->state)
+		return NULL;
+	return call_has(s->h.call.call, SNAG_TRAIT_SENDS) ? &s->state->send_until_ns : &s->state->recv_until_ns;
+}
+
+static bool wait_stall(struct stream *s)
+{
+	uint64_t *until = stall_of(s), end = until ? load_acquire(until) : 0, now = end ? self_now() : 0;
+	int err = end > now ? wait_for(&s->h.call, s->h.traits, end - now) : 0;
+	return err ? fail(s, err) : true;
+}
+
+static bool act_stall(struct stream *s)
+{
+	s->state = state_of(s->h.ref, true);
+	if (s->state)
+		store_release(stall_of(s), self_now() + s->h.plan.value);
+	return wait_stall(s);
+}
+
+bool stream_go(struct stream *s)
+{
+	const struct snag_plan *p = &s->h.plan;
+	do_pending(s);
+	if (unlikely(is_spurious(s)))
+		return find_nothing(s);
+	if (!wait_stall(s))
+		return false;
+	if (!hook_decide(&s->h) && !answered(s))
+		return false;
+	if (p->most && p->most < s->want)
+		s->most = p->most;
+	if (likely(p->action == SNAG_ACTION_NONE || p->action == SNAG_ACTION_clamp))
+		return true;
+	if (p->action == SNAG_ACTION_spurious)
+		return act_spurious(s);
+	if (p->action == SNAG_ACTION_stall)
+		return act_stall(s);
+	int r = do_to(s->h.call.fd, state_of(s->h.ref, true), p->action, (unsigned)p->value);
+	if (r == -ENOTCONN || r == -EOPNOTSUPP)
+		return let_go(s);
+	return r < 0 && p->action == SNAG_ACTION_reset ? fail(s, ECONNRESET) : true;
+}
+
+/* ---- the result ---- */
+
+/* In the middle of a reset, or at its begin, the kernel says that there is no connection: wait for its end. */
+static bool met_reset(struct stream *s, long ret)
+{
+	struct timespec step = sys_timespec(BUSY_STEP_NS);
+	struct fault_state *f = s->again || (s->spent & SNAG_SPENT_RESET) ? NULL : state_of(s->h.ref, false);
+	uint64_t end;
+	if (!f || ret >= 0 || (errno != ENOTCONN && errno != EPIPE && errno != ECONNRESET))
+		return false;
+	if (!load_acquire(&f->busy) && !(load_acquire(&f->spent) & SNAG_SPENT_RESET))
+		return false;
+	end = self_now() + BUSY_NS;
+	while (load_acquire(&f->busy) && self_now() < end)
+		sys_call(SYS_nanosleep, &step, NULL);
+	s->again = true;
+	return true;
+}
+
+bool stream_again(struct stream *s, long ret, ssize_t bytes)
+{
+	struct fault_state *f = counts ? s->state : NULL;
+	if (unlikely(ret < 0) && met_reset(s, ret))
+		return true;
+	hook_done(&s->h, ret);
+	if (f && ret > 0 && bytes > 0 && !(s->flags & MSG_PEEK))
+		fetch_add(call_has(s->h.call.call, SNAG_TRAIT_SENDS) ? &f->sent : &f->received, (uint64_t)bytes);
+	return false;
+}
+
+long stream_leave(struct stream *s)
+{
+	return hook_leave(&s->h);
+}
+
+/* ---- buffers ---- */
+
+bool stream_sum(const struct iovec *iov, size_t n, size_t *sum)
+{
+	*sum = 0;
+	if (n > BUFFERS_MAX || !hook_readable(iov, n * sizeof(*iov)))
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (__builtin_add_overflow(*sum, iov[i].iov_len, sum))
+			return false;
+	return true;
+}
+
+int stream_cut(struct iovec out[STREAM_BUFFERS], const struct iovec *iov, size_t n, size_t most)
+{
+	int k = 0;
+	for (size_t i = 0; i < n && k < STREAM_BUFFERS && most; i++) {
+		out[k] = iov[i];
+		if (out[k].iov_len > most)
+			out[k].iov_len = most;
+		most -= out[k++].iov_len;
+	}
+	return k;
+}
