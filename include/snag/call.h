@@ -122,6 +122,7 @@ enum snag_seen { SNAG_UNSEEN, SNAG_SEEN };
 struct snag_outcome {
 	uint8_t seen;		/* enum snag_seen */
 	uint8_t last;		/* closing calls: this was the last reference to the socket */
+	uint8_t raced;		/* --audit: others changed what the prediction stood on before the result came */
 	int32_t err;		/* 0 or a positive errno, as the program saw it */
 	int64_t ret;		/* what the program got */
 	int32_t real_err;	/* what the real call answered, 0 or a positive errno; -1: it was not made */

@@ -58,6 +58,7 @@ enum snag_event_flag {
 	SNAG_EVENT_UNSEEN = 1 << 0,	/* the result was never seen: `ret` means nothing */
 	SNAG_EVENT_DIVERGED = 1 << 1,	/* the kernel contradicted a certain prediction */
 	SNAG_EVENT_DRY = 1 << 2,	/* the rule would have fired */
+	SNAG_EVENT_AFTER = 1 << 4,	/* the prediction is what follows from a foreign socket that was found after the call */
 	SNAG_EVENT_SIGNAL = 1 << 3,	/* arg[0] is the signal that the rule sends */
 };
 
@@ -84,7 +85,12 @@ struct snag_event_why {
 	uint32_t pid;		/* the holder; 0: unknown */
 	int32_t fd;
 	uint32_t sock;
-	uint64_t since_ns;	/* session time */
+	union {
+		uint64_t since_ns;	/* session time; of a socket of the session */
+		struct {
+			uint32_t uid, inode;	/* of one outside it whose process is hidden from us; inode 0: not so */
+		};
+	};
 	struct snag_addr local;
 	char comm[16];
 	char exe[48];		/* path, its end where it is longer */

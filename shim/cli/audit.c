@@ -33,7 +33,7 @@ void audit_count(struct audit *a, const struct snag_event_call *c, const struct 
 	if (c->flags & SNAG_EVENT_DIVERGED) {
 		a->wrong++;
 		add_line(a, r);
-	} else if (c->sure == SNAG_CERTAIN) {
+	} else if (c->sure == SNAG_CERTAIN && !(c->flags & SNAG_EVENT_AFTER)) {
 		a->right++;
 	} else {
 		a->unknown++;

@@ -89,6 +89,10 @@ static void fill_rules(const struct event_reader *e, const struct snag_event_cal
 
 static void fill_model(const struct snag_event_call *c, struct record *r)
 {
+	if (c->flags & SNAG_EVENT_AFTER) {
+		r->model_why = text_of(unsure_name(c->model_why));
+		r->model_when = text_of("after");
+	}
 	if (c->sure == SNAG_CERTAIN) {
 		r->model = c->model_err ? text_of(errno_name(c->model_err)) : text_of("ok");
 	} else if (c->model_why != SNAG_UNSURE_NONE) {
@@ -127,7 +131,8 @@ static void fill_why(struct event_reader *e, const struct snag_event_why *w, str
 	struct record_holder *h = &r->why.holder;
 
 	r->why.code = text_of(why_name(w->code));
-	bool remains = !w->sock && !w->pid;	/* of a closed connection: no socket, and nobody's */
+	bool hidden = !w->sock && !w->pid && w->inode;
+	bool remains = !w->sock && !w->pid && !hidden;	/* of a closed connection: no socket, and nobody's */
 	if (!remains || w->state != SNAG_STATE_NONE) {
 		h->pid = number_or_none(w->pid);
 		h->comm = fixed(w->comm, sizeof(w->comm));
@@ -142,7 +147,11 @@ static void fill_why(struct event_reader *e, const struct snag_event_why *w, str
 		for (unsigned i = 0; i < ARRAY_LEN(options); i++)
 			if (w->options & options[i].bit)
 				h->options.item[h->options.n++] = text_of(options[i].name);
-		if (!remains)
+		if (hidden) {
+			h->uid = w->uid;
+			h->inode = w->inode;
+		}
+		if (w->sock)
 			h->since = (int64_t)(w->since_ns & INT64_MAX);
 	}
 	e->space.why.n = e->space.fix.n = 0;

@@ -70,6 +70,8 @@ const struct record_field record_fields[] = {
 	FIELD(record, on, "on", RECORD_TEXT, "rule: the call that it acted on"),
 	FIELD(record, model, "model", RECORD_TEXT, "what the model predicted: ok, an errno, unknown"),
 	FIELD(record, model_why, "model_why", RECORD_TEXT, "why it predicted nothing"),
+	FIELD(record, model_when, "model_when", RECORD_TEXT,
+	      "after: the model could only say so once the call had met a socket outside the session"),
 	FIELD(record, diverged, "diverged", RECORD_BOOL, "the kernel contradicted the prediction"),
 	FIELD(record, state, "state", RECORD_TEXT, "the socket's state after the call"),
 	FIELD(record, log, "log", RECORD_LIST, "texts of the rules that logged"),

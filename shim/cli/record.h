@@ -49,7 +49,7 @@ struct record {
 	struct record_texts rules;	/* more than one: all, `rule` first */
 	bool dry, unseen;
 	struct text signal, on;
-	struct text model, model_why;
+	struct text model, model_why, model_when;
 	bool diverged;
 	struct text state;
 	struct record_texts log;

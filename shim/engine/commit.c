@@ -16,6 +16,8 @@ struct verdict {		/* what the event says of the prediction */
 	uint8_t sure, unsure;	/* enum snag_sure, enum snag_unsure */
 	bool diverged;
 	bool foreign;		/* in use by somebody that the session never saw */
+	bool after;		/* `sure` and `err` are what follows from a foreign socket that was met only now */
+	int err;		/* the prediction */
 };
 
 /* Answers that speak of the machine, or of the caller's thread, and not of sockets. */
@@ -39,16 +41,26 @@ static void doubt(struct verdict *v, enum snag_unsure unsure)
 static bool is_held(const struct engine *e, uint32_t sock)
 {
 	struct engine_holder h;
+	struct model_foreign f;
 	struct model_sock s;
 
+	if (model_foreign_get(e->model, sock, &f))
+		return true;	/* the kernel has listed it just now */
 	return sock && model_get(e->model, sock, &s) && (!e->holder || e->holder(e->arg, sock, s.serial, &h));
+}
+
+static bool is_foreign(const struct engine *e, uint32_t sock)
+{
+	struct model_foreign f;
+
+	return model_foreign_get(e->model, sock, &f);
 }
 
 /* Before the model learns: `raced` compares the port's version with the ticket's. */
 static struct verdict judge(const struct engine *e, const struct snag_call *c, const struct snag_plan *p,
 			    const struct snag_outcome *o, uint32_t holder)
 {
-	struct verdict v = {.sure = p->sure, .unsure = p->model_why};
+	struct verdict v = {.sure = p->sure, .unsure = p->model_why, .err = p->model_err};
 	bool in_use = o->real_err == EADDRINUSE && (c->call == SNAG_CALL_bind || c->call == SNAG_CALL_listen);
 
 	v.foreign = o->seen == SNAG_SEEN && in_use && !holder;
@@ -58,7 +70,9 @@ static struct verdict judge(const struct engine *e, const struct snag_call *c, c
 		doubt(&v, SNAG_UNSURE_RACED);
 	else if (o->real_err == p->model_err)
 		return v;
-	else if (v.foreign)
+	else if (o->raced)
+		doubt(&v, SNAG_UNSURE_RACED);
+	else if (v.foreign || (in_use && is_foreign(e, holder)))
 		doubt(&v, SNAG_UNSURE_FOREIGN);
 	else if (is_machine(o->real_err))
 		doubt(&v, SNAG_UNSURE_MACHINE);
@@ -67,6 +81,22 @@ static struct verdict judge(const struct engine *e, const struct snag_call *c, c
 	else
 		v.diverged = true;
 	return v;
+}
+
+/* The refusal is explained by a foreign socket that was entered after the call: what does the model say now? */
+static void judge_after(const struct engine *e, const struct snag_call *c, const struct snag_outcome *o,
+			uint32_t holder, struct verdict *v)
+{
+	struct model_verdict now;
+
+	if (v->sure == SNAG_CERTAIN || v->unsure != SNAG_UNSURE_FOREIGN || !is_foreign(e, holder))
+		return;
+	model_predict(e->model, e->machine, c, c->start_ns, &now);
+	if (now.sure != SNAG_CERTAIN || now.err != o->real_err)
+		return;
+	v->sure = SNAG_CERTAIN;
+	v->err = now.err;
+	v->after = true;
 }
 
 /* ---- why a call was refused ---- */
@@ -103,8 +133,7 @@ static bool same_sock(const struct engine *e, uint32_t sock, uint32_t serial)
 	return sock && model_get(e->model, sock, &s) && s.serial == serial;
 }
 
-/* Who is in the way of a bind or listen that the kernel refused? As predicted, or asked anew; 0: nobody known. */
-static uint32_t find_holder(const struct engine *e, const struct snag_call *c, const struct snag_plan *p)
+uint32_t engine_in_the_way(const struct engine *e, const struct snag_call *c, const struct snag_plan *p)
 {
 	struct model_sock s;
 	uint32_t holder = 0;
@@ -148,9 +177,34 @@ static void look_for_remains(const struct engine *e, const struct snag_call *c, 
 		reason->why = SNAG_WHY_HELD;
 }
 
+static void name_holder(const struct engine_holder *h, struct snag_event_why *w)
+{
+	w->pid = h->pid;
+	w->fd = h->fd;
+	w->others = h->others;
+	memcpy(w->comm, h->comm, sizeof(w->comm));
+	memcpy(w->exe, h->exe, sizeof(w->exe));
+}
+
+static void build_foreign(const struct engine *e, uint32_t sock, const struct model_foreign *f, struct snag_event_why *w)
+{
+	struct engine_holder h;
+
+	w->state = f->state;
+	w->options = f->options;
+	w->local = f->local;
+	if (e->holder && e->holder(e->arg, sock, 0, &h))
+		name_holder(&h, w);
+	if (!w->pid) {
+		w->uid = f->uid;
+		w->inode = f->inode;
+	}
+}
+
 static void build_why(const struct engine *e, const struct reason *reason, struct snag_event_why *w)
 {
 	struct engine_holder h;
+	struct model_foreign f;
 	struct model_sock s;
 
 	memset(w, 0, sizeof(*w));
@@ -162,6 +216,10 @@ static void build_why(const struct engine *e, const struct reason *reason, struc
 		w->options = reason->options;
 		w->local = reason->local;
 	}
+	if (model_foreign_get(e->model, reason->holder, &f)) {
+		build_foreign(e, reason->holder, &f, w);
+		return;
+	}
 	if (!reason->holder || !model_get(e->model, reason->holder, &s))
 		return;
 	w->state = s.state;
@@ -171,11 +229,7 @@ static void build_why(const struct engine *e, const struct reason *reason, struc
 	w->local = s.local;
 	if (!e->holder || !e->holder(e->arg, reason->holder, s.serial, &h))
 		return;
-	w->pid = h.pid;
-	w->fd = h.fd;
-	w->others = h.others;
-	memcpy(w->comm, h.comm, sizeof(w->comm));
-	memcpy(w->exe, h.exe, sizeof(w->exe));
+	name_holder(&h, w);
 }
 
 /* ---- the event ---- */
@@ -218,7 +272,9 @@ static void build_result(const struct snag_call *c, const struct snag_plan *p, c
 	ev->err = (uint16_t)o->err;
 	ev->sure = v->sure;
 	ev->model_why = v->unsure;
-	ev->model_err = v->sure == SNAG_CERTAIN ? (uint16_t)p->model_err : 0;
+	ev->model_err = v->sure == SNAG_CERTAIN ? (uint16_t)v->err : 0;
+	if (v->after)
+		ev->flags |= SNAG_EVENT_AFTER;
 	if (v->diverged)
 		ev->flags |= SNAG_EVENT_DIVERGED;
 	if (o->seen != SNAG_SEEN)
@@ -325,8 +381,9 @@ unsigned engine_commit(struct engine *e, const struct snag_call *c, const struct
 		return 0;
 	}
 	if (refused && o->real_err == EADDRINUSE)
-		holder = find_holder(e, c, p);
+		holder = engine_in_the_way(e, c, p);
 	v = judge(e, c, p, o, holder);
+	judge_after(e, c, o, holder, &v);
 	if (refused) {
 		reason = explain(c, p, o, holder);
 		look_for_remains(e, c, &reason);

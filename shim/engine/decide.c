@@ -35,12 +35,34 @@ bool engine_counts(unsigned call)
 	}
 }
 
+/* All that bears on a prediction. */
+static unsigned counted_facts(unsigned call)
+{
+	switch (call) {
+	case SNAG_CALL_bind:
+		return SNAG_FACT_TCP_STATE | SNAG_FACT_LOCAL | SNAG_FACT_REACH | SNAG_FACT_PATH | SNAG_FACT_WHOLE |
+		       SNAG_FACT_PRIVILEGED;
+	case SNAG_CALL_connect:
+		return SNAG_FACT_TCP_STATE | SNAG_FACT_LOCAL | SNAG_FACT_REACH | SNAG_FACT_PATH | SNAG_FACT_WHOLE |
+		       SNAG_FACT_BLOCKING | SNAG_FACT_ERROR;
+	case SNAG_CALL_listen:
+		return SNAG_FACT_TCP_STATE | SNAG_FACT_LOCAL | SNAG_FACT_WHOLE | SNAG_FACT_QUEUE;
+	case SNAG_CALL_accept:
+	case SNAG_CALL_accept4:
+		return SNAG_FACT_TCP_STATE | SNAG_FACT_BLOCKING | SNAG_FACT_QUEUE;
+	case SNAG_CALL_close:
+		return SNAG_FACT_TCP_STATE | SNAG_FACT_LOCAL | SNAG_FACT_UNREAD;
+	default:
+		return SNAG_FACT_TCP_STATE | SNAG_FACT_LOCAL | SNAG_FACT_ERROR;
+	}
+}
+
 unsigned engine_facts(const struct engine *e, unsigned call)
 {
 	unsigned facts = 0;
 
 	if (e->audit && engine_counts(call))
-		facts = SNAG_FACT_BLOCKING | SNAG_FACT_QUEUE | SNAG_FACT_TCP_STATE | SNAG_FACT_LOCAL;
+		facts = counted_facts(call);
 	if (engine_kernel(e))
 		facts |= virtual_facts(engine_kernel(e), call);
 	if (e->mode == SNAG_MODE_INJECT && e->rules && call < SNAG_CALLS)
@@ -252,6 +274,7 @@ static void only_name(struct snag_plan *p)
 static void predict(const struct engine *e, const struct snag_call *c, struct snag_plan *p)
 {
 	struct model_verdict v;
+	struct model_foreign f;
 	struct model_sock s;
 
 	model_predict(e->model, e->machine, c, c->start_ns, &v);
@@ -263,6 +286,8 @@ static void predict(const struct engine *e, const struct snag_call *c, struct sn
 	if (v.holder && model_get(e->model, v.holder, &s)) {
 		p->holder = v.holder;
 		p->holder_serial = s.serial;
+	} else if (model_foreign_get(e->model, v.holder, &f)) {
+		p->holder = v.holder;
 	}
 }
 

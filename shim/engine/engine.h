@@ -54,6 +54,10 @@ bool engine_concerns(const struct engine *e, const struct snag_call *c, uint16_t
 /* With `dry` the plan names the rules that would have fired and carries nothing out. */
 void engine_decide(struct engine *e, const struct snag_call *c, struct snag_plan *p);
 
+/* Who is in the way of a bind or listen that the kernel refused, as predicted or asked anew: a socket's slot + 1, or a
+ * foreign one's number (see model/foreign.h); 0: nobody known. For a front end that could ask the kernel then. */
+uint32_t engine_in_the_way(const struct engine *e, const struct snag_call *c, const struct snag_plan *p);
+
 /* The model learns; the event is built in ev[SNAG_EVENT_MAX]. Returns its number of records. With ev NULL (no trace)
  * only the model learns. An outcome that is UNSEEN returns the plan's ticket and leaves the model as it was. */
 unsigned engine_commit(struct engine *e, const struct snag_call *c, const struct snag_plan *p,

@@ -2,6 +2,7 @@
 #include "foreign.h"
 
 #include <base/base.h>
+#include <string.h>
 
 static uint32_t high(const struct model *m)
 {
@@ -24,8 +25,19 @@ void model_foreign_clear(struct model *m, uint8_t proto, uint16_t port)
 	store_relaxed(&m->foreign_high, last);
 }
 
+/* Do they claim the same? Then one answer serves for both. */
+static bool same(const struct model_foreign *a, const struct model_foreign *b)
+{
+	return a->proto == b->proto && a->state == b->state && a->options == b->options && a->hidden == b->hidden &&
+	       a->domain == b->domain && a->uid == b->uid && a->device == b->device &&
+	       !memcmp(&a->local, &b->local, sizeof(a->local));
+}
+
 bool model_foreign_add(struct model *m, const struct model_foreign *f)
 {
+	for (uint32_t i = 0; i < high(m); i++)
+		if (same(&m->foreign[i], f))
+			return true;
 	for (uint32_t i = 0; i < MODEL_FOREIGNS; i++) {
 		if (m->foreign[i].proto)
 			continue;
@@ -56,7 +68,7 @@ unsigned model_foreign_count(const struct model *m, uint8_t proto, uint16_t port
 	return n;
 }
 
-static struct bind_claim claim_of(const struct model_foreign *f)
+struct bind_claim foreign_claim(const struct model_foreign *f)
 {
 	return (struct bind_claim){
 		.addr = f->local,
@@ -76,7 +88,7 @@ enum bind_answer foreign_ask(const struct model *m, uint8_t proto, const struct 
 
 	for (uint32_t i = 0; answer != BIND_CONFLICT && i < high(m); i++) {
 		const struct model_foreign *f = &m->foreign[i];
-		struct bind_claim old = claim_of(f);
+		struct bind_claim old = foreign_claim(f);
 		enum bind_answer a;
 		if (f->proto != proto || f->local.port != new->addr.port)
 			continue;

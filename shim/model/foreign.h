@@ -15,6 +15,8 @@ static inline bool foreign_is(uint32_t sock)
 	return sock - FOREIGN_FIRST < MODEL_FOREIGNS;
 }
 
+struct bind_claim foreign_claim(const struct model_foreign *f);
+
 /* Is a foreign socket in the way of new->addr? *holder: which. The first that certainly is, else one that may be. */
 enum bind_answer foreign_ask(const struct model *m, uint8_t proto, const struct bind_claim *new, uint32_t *holder);
 

@@ -171,7 +171,7 @@ const char *model_path(const struct model *m, uint32_t sock, uint16_t *len);
 /* TIME_WAIT entries on the port of `local`; entries are only made where closing calls carry SNAG_FACT_TCP_STATE. */
 unsigned model_time_waits(const struct model *m, const struct snag_addr *local, uint64_t now_ns);
 
-/* Foreign sockets on a port, as the kernel lists them: forget those known, enter one (false: no room), the one behind a
+/* Foreign sockets on a port, as the kernel lists them: forget those known, enter one (or leave it at one that claims the same; false: no room), the one behind a
  * holder's number (false: no foreign one), how many are known. Under the lock. */
 void model_foreign_clear(struct model *m, uint8_t proto, uint16_t port);
 bool model_foreign_add(struct model *m, const struct model_foreign *f);

@@ -3,12 +3,18 @@
 #include <base/addr.h>
 #include <base/base.h>
 #include <base/sys.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <link.h>
 #include <linux/capability.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
+#include <probe/route.h>
 #include <string.h>
+#include <unistd.h>
 
 struct object_search {
 	uintptr_t at;
@@ -134,6 +140,66 @@ static bool fact_privileged(struct snag_call *c, const void *caller)
 	return true;
 }
 
+static bool fact_error(struct snag_call *c, const void *caller)
+{
+	struct pollfd p = { .fd = c->fd };
+	struct timespec now = { 0 };
+	(void)caller;
+	if (sys_call(SYS_ppoll, &p, 1, &now, NULL, 8) < 0)
+		return false;
+	c->pending = (p.revents & POLLERR) != 0;
+	return true;
+}
+
+static bool fact_unread(struct snag_call *c, const void *caller)
+{
+	int n;
+	(void)caller;
+	if (c->proto != SNAG_PROTO_TCP || sys_call(SYS_ioctl, c->fd, FIONREAD, &n) < 0)
+		return false;
+	c->unread = n;
+	return true;
+}
+
+static bool fact_reach(struct snag_call *c, const void *caller)
+{
+	int reach = c->addr.family == AF_INET || c->addr.family == AF_INET6 ? route_reach(&c->addr) : -EAFNOSUPPORT;
+	(void)caller;
+	c->reach = reach < 0 ? 0 : (uint8_t)reach;
+	return reach >= 0;
+}
+
+/* What a new file in the folder of a path would meet. The path may lack its NUL. */
+static int ask_folder(const char *path)
+{
+	char folder[SNAG_PATH_MAX + 2] = ".";
+	size_t len = strnlen(path, SNAG_PATH_MAX);
+	while (len && path[len - 1] != '/')
+		len--;
+	if (len) {
+		memcpy(folder, path, len);
+		folder[len] = 0;
+	}
+	return (int)sys_call(SYS_faccessat2, AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS);
+}
+
+static bool fact_path(struct snag_call *c, const void *caller)
+{
+	char path[SNAG_PATH_MAX + 1] = { 0 };
+	struct stat st;
+	(void)caller;
+	if (c->proto != SNAG_PROTO_UNIX || !c->path_len || c->path_len > SNAG_PATH_MAX || !c->path[0])
+		return false;
+	memcpy(path, c->path, c->path_len);
+	int err = (int)sys_call(SYS_newfstatat, AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW);
+	int folder = ask_folder(path);
+	if (folder == -ENOSYS)
+		return false;
+	c->path_err = (uint16_t)-err;
+	c->folder_err = (uint16_t)-folder;
+	return true;
+}
+
 static const struct {
 	unsigned bit;
 	bool on_fd;
@@ -144,6 +210,10 @@ static const struct {
 	{ SNAG_FACT_TCP_STATE, true, fact_tcp_state },
 	{ SNAG_FACT_CALLER, false, fact_caller },
 	{ SNAG_FACT_LOCAL, true, fact_local },
+	{ SNAG_FACT_ERROR, true, fact_error },
+	{ SNAG_FACT_UNREAD, true, fact_unread },
+	{ SNAG_FACT_REACH, true, fact_reach },
+	{ SNAG_FACT_PATH, true, fact_path },
 	{ SNAG_FACT_NEXT_FD, false, fact_next_fd },
 	{ SNAG_FACT_PRIVILEGED, false, fact_privileged },
 };

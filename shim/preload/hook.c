@@ -1,6 +1,7 @@
 /* hook.c - the way of every hooked call */
 #include "hook.h"
 #include "facts.h"
+#include "outside.h"
 #include "identity.h"
 #include <base/addr.h>
 #include <base/calls.h>
@@ -126,7 +127,8 @@ bool hook_enter_from(struct hook *h, unsigned id, int fd, const void *caller)
 	h->silent = false;
 	h->locked = false;
 	describe(h, id, fd);
-	h->locked |= (kinds[id] & LOCKS) != 0;
+	h->locked |= (kinds[id] & LOCKS) != 0 || unlikely(engine.audit && engine_counts(id));
+	h->stood = 0;
 	h->traced = session_tracing(&session);
 	h->asked = (h->traced && !(h->traits & SNAG_TRAIT_STREAM)) || h->locked || engine_wants(&engine, id);
 	zero_words(&h->plan, sizeof(h->plan));
@@ -170,14 +172,19 @@ static bool ask_engine(struct hook *h)
 	unsigned facts = engine_facts(&engine, h->call.call);
 	if (facts)
 		facts_fill(&h->call, facts, h->caller);
+	struct outside_list *others = outside_wanted(h, facts) ? outside_ask(h) : NULL;
 	h->call.start_ns = self_now();
 	if (h->locked && !self_lock(&g)) {
 		h->silent = true;	/* goes unrecorded, and is counted */
+		outside_free(others);
 		return false;
 	}
+	if (others)
+		outside_enter(h, others);
 	engine_decide(&engine, &h->call, &h->plan);
 	if (h->locked)
 		self_unlock(&g);
+	outside_free(others);
 	return true;
 }
 
@@ -302,9 +309,20 @@ void hook_made(struct hook *h, int fd)
 {
 	struct sock_ref r = sock_new(&session, h->call.who.proc, fd);
 	self_put(fd, r);
+	if (unlikely(engine.audit))	/* so that the kernel's lists can be told apart */
+		identity_publish(fd, r);
 	h->out.new_fd = fd;
 	h->out.new_sock = r.sock;
 	h->out.new_serial = r.serial;
+}
+
+/* The kernel refused: what it can tell of others is asked before the session's lock is taken. */
+static void look_around(struct hook *h, struct engine_holder *who)
+{
+	if (h->stood && h->plan.sure == SNAG_CERTAIN && h->out.real_err != h->plan.model_err)
+		h->out.raced = outside_raced(h);
+	if (h->out.real_err == EADDRINUSE && kinds[h->call.call] & LOCKS)
+		outside_explain(h, who);
 }
 
 static void commit(struct hook *h)
@@ -312,12 +330,17 @@ static void commit(struct hook *h)
 	union snag_event ev[SNAG_EVENT_MAX];
 	struct session_guard g;
 	unsigned n = 0;
+	struct engine_holder who;
 	if ((h->traits & SNAG_TRAIT_STREAM) && !h->plan.rule[0])	/* moves bytes, and nobody asked */
 		return;
 	if (h->asked && !h->out.end_ns)
 		h->out.end_ns = self_now();
-	if (h->locked && !self_lock(&g))
+	if (unlikely(h->traced && (h->out.real_err > 0 || h->stood)))
+		look_around(h, &who);
+	if (h->locked && !self_lock(&g)) {
+		outside_done();
 		return;
+	}
 	if (h->asked)
 		n = engine_commit(&engine, &h->call, &h->plan, &h->out, h->traced ? ev : NULL);
 	else
@@ -326,6 +349,7 @@ static void commit(struct hook *h)
 		model_forget(engine.model, h->ref.sock, h->out.end_ns);
 	if (h->locked)
 		self_unlock(&g);
+	outside_done();
 	if (h->traced)
 		self_event(ev, n);
 	if (h->out.last)

@@ -1,13 +1,16 @@
 /* init.c - the start and the end of a watched process */
 #include "env.h"
 #include "fdtab.h"
+#include "outside.h"
 #include "identity.h"
+#include "machine.h"
 #include "real.h"
 #include "self.h"
 #include "start.h"
 #include "stream.h"
 #include <base/sys.h>
 #include <errno.h>
+#include <model/foreign.h>
 #include <string.h>
 #include <sys/auxv.h>
 
@@ -18,6 +21,8 @@ static bool holder(void *arg, uint32_t sock, uint32_t serial, struct engine_hold
 	unsigned others;
 	int fd = -1;
 	(void)arg;
+	if (foreign_is(sock))
+		return outside_owner(out);
 	if (!sock_is(&session, (struct sock_ref){ .sock = sock, .serial = serial }))
 		return false;
 	if (!proc_get(&session, sock_holder(&session, sock, &fd, &others), &p) || !proc_alive(&p))
@@ -52,6 +57,8 @@ static bool set_up_engine(void)
 	engine.mode = (uint8_t)session.header->mode;
 	engine.dry = (load_relaxed(&session.header->flags) & SNAG_SESSION_DRY) != 0;
 	engine.audit = (load_relaxed(&session.header->flags) & SNAG_SESSION_AUDIT) != 0;
+	if (engine.audit)
+		engine.machine = machine_read();
 	engine.holder = holder;
 	self_asks_user = asks_user(rules);
 	stream_set_up();

@@ -79,9 +79,11 @@ static void test_table(void **state)
 	assert_int_equal(model_foreign_count(m, SNAG_PROTO_TCP, 80), 1);
 	model_foreign_clear(m, SNAG_PROTO_TCP, 80);
 	assert_int_equal(port_ask(m, SNAG_PROTO_TCP, 0, &new, &holder), BIND_FREE);
-	for (unsigned i = 0; i < MODEL_FOREIGNS; i++)
+	for (f.uid = 0; f.uid < MODEL_FOREIGNS; f.uid++)
 		assert_true(model_foreign_add(m, &f));
 	assert_false(model_foreign_add(m, &f));
+	f.uid--;
+	assert_true(model_foreign_add(m, &f));	/* one that claims the same is there */
 	m->foreign_high = 0xffffffff;	/* whatever stands in shared memory */
 	assert_int_equal(port_ask(m, SNAG_PROTO_TCP, 0, &new, &holder), BIND_CONFLICT);
 	assert_false(model_foreign_get(m, 0, &out) || model_foreign_get(m, SNAG_SOCKS, &out) ||
