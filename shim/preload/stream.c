@@ -270,6 +270,7 @@ bool stream_go(struct stream *s)
 	if (p->action == SNAG_ACTION_stall)
 		return act_stall(s);
 	int r = do_to(s->h.call.fd, state_of(s->h.ref, true), p->action, (unsigned)p->value);
+	s->spent |= SNAG_SPENT_RESET;	/* what the kernel says now is what it says behind it */
 	if (r == -ENOTCONN || r == -EOPNOTSUPP)
 		return let_go(s);
 	return r < 0 && p->action == SNAG_ACTION_reset ? fail(s, ECONNRESET) : true;
