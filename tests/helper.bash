@@ -49,8 +49,9 @@ wait_for() {
   return 1
 }
 
+# Ended; a container's first process may be one that never waits for orphans.
 gone() {
-  ! kill -0 "$1" 2>/dev/null
+  ! kill -0 "$1" 2>/dev/null || grep -q '^State:.Z' "/proc/$1/status" 2>/dev/null
 }
 
 # A TCP port that was free on every address a moment ago, below those that the kernel gives to clients by itself.
