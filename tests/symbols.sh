@@ -45,7 +45,7 @@ said 'wants weakly from the C library' < <(nm -D --undefined-only "$library" |
   awk '$1 == "w" {print $2}' | grep -vxE 'dlsym|pthread_testcancel')
 
 libc=$(ldconfig -p | awk '$1 == "libc.so.6" {print $NF; exit}')
-words='^(__)?(read|write)v?(_chk)?$|p(read|write)v(64v)?2|recv|^(__)?send|splice|sock|bind|listen|accept|connect|shutdown|close|dup|fcntl|fork|clone|exec|spawn|popen|system|daemon|forkpty|_exit$|_Exit|exit$|(send|recv)m?msg|syscall|freopen|pidfd_getfd'
+words='^(__)?(read|write)v?(_chk)?$|p(read|write)v(64v)?2|recv|^(__)?send|splice|poll|select|sock|bind|listen|accept|connect|shutdown|close|dup|fcntl|fork|clone|exec|spawn|popen|system|daemon|forkpty|_exit$|_Exit|exit$|(send|recv)m?msg|syscall|freopen|pidfd_getfd'
 # names with these words that mean something else: string copies, locales, message catalogues, threads, regular
 # expressions, profiling, databases, and symbols private to the C library
 other='^(xdr|svc|clnt|key|re_|reg|gconv|__gconv|iconv|cat|__nss|_nss|__libc_|_dl|dl|__dl|__pthread|pthread|thrd|_thread_db|__rpc|_rpc|__sched|sched|aio|lio|mq_|sem_|shm_|pkey|pututx|__res|res_|ns_|inet|ether|__cyg|_IO_(un_link|proc|str|wfile|file))|str(n)?dup|wcsdup|duplocale|textdomain|domain_bindings|cxa_|sigemptyset|exit_(status|failure)|quick_exit_|spawn_file_actions|spawnattr|on_exit|__sigsetjmp|__mq|system_clock|socklen'

@@ -67,7 +67,7 @@ struct snag_header {
 	uint32_t repairs;	/* times the lock was taken over from the dead */
 	uint32_t flags __attribute__((aligned(64)));	/* enum snag_session_flag */
 	uint32_t keeper_pid;	/* 0: none */
-	uint16_t hang_port4, hang_port6;	/* the keeper's full listeners on 127.0.0.1 and ::1; 0: none */
+	uint32_t spare;
 	uint32_t keeper_wake;	/* futex: bumped by whoever wants the keeper to look now */
 	uint32_t drained;	/* futex: bumped by the keeper when all that was in the ring is written */
 	uint32_t socks_ready;	/* socket slots whose file space is allocated */

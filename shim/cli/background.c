@@ -43,9 +43,7 @@ void keeper_detach(struct keeper *k)
 		if (null >= 0 && !(fd == 2 && to_stderr))
 			dup2(null, fd);
 	procs_reopen(&k->procs);
-	int keep[] = {
-		k->sink.fd, k->procs.epoll, k->hang.fd[0][0], k->hang.fd[0][1], k->hang.fd[1][0], k->hang.fd[1][1],
-	};
+	int keep[] = { k->sink.fd, k->procs.epoll };
 	close_others(keep, ARRAY_LEN(keep));
 	signals_background();
 	store_release(&k->session.header->keeper_pid, (uint32_t)getpid());

@@ -253,7 +253,6 @@ void keeper_free(struct keeper *k)
 {
 	signals_wake(NULL);
 	sink_close(&k->sink);
-	hang_close(&k->hang);
 	procs_close(&k->procs);
 	event_reader_free(&k->reader);
 	session_detach(&k->session);
@@ -268,11 +267,6 @@ int keeper_create(struct keeper *k, const char *name, const struct compiled *pol
 				       .keeper_pid = (uint32_t)getpid() };
 	int err = procs_open(&k->procs);
 
-	k->hang = HANG_NONE;
-	if (!err && hang_wanted(rules))
-		hang_open(&k->hang);
-	terms.hang_port4 = k->hang.port[0];
-	terms.hang_port6 = k->hang.port[1];
 	if (k->sink.fd >= 0 || k->summary || k->audit)
 		terms.flags |= SNAG_SESSION_TRACING;
 	else
@@ -280,8 +274,7 @@ int keeper_create(struct keeper *k, const char *name, const struct compiled *pol
 	if (!err)
 		err = session_create(&k->session, name, &sizes, &terms, policy->image);
 	if (err) {
-		hang_close(&k->hang);
-		procs_close(&k->procs);
+			procs_close(&k->procs);
 		return err;
 	}
 	snprintf(k->name, sizeof(k->name), "%s", name);

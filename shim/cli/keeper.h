@@ -6,7 +6,6 @@
 
 #include "audit.h"
 #include "event.h"
-#include "hang.h"
 #include "procs.h"
 #include "sink.h"
 #include "summary.h"
@@ -25,7 +24,6 @@ struct keeper {
 	struct audit *audit;		/* NULL: none; borrowed */
 	struct procs procs;
 	struct event_reader reader;
-	struct hang hang;
 	int64_t seq;			/* of the next record */
 	uint32_t lost_told;
 	uint32_t woken;			/* keeper_wake before the last look at the ring */

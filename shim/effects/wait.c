@@ -4,7 +4,7 @@
  * SA_RESTART the read goes on, without it ends in EINTR, exactly as the call would. The descriptor is numbered 512 or
  * above where the limit allows, closed on exec, and gone when the call returns. */
 #include "wait.h"
-#include <base/addr.h>
+#include "shield.h"
 #include <base/base.h>
 #include <base/calls.h>
 #include <base/sys.h>
@@ -38,7 +38,7 @@ static bool cancellable(unsigned call)
 	       call == SNAG_CALL_close || call_has(call, SNAG_TRAIT_STREAM);
 }
 
-static int timer_open(void)
+int wait_timer(void)
 {
 	return sys_high_fd((int)sys_call(SYS_timerfd_create, CLOCK_MONOTONIC, TFD_CLOEXEC));
 }
@@ -56,7 +56,7 @@ static int sleep_on_timer(int fd, uint64_t ns)
 static int sleep_chunk(uint64_t ns, bool interruptible)
 {
 	struct timespec t = sys_timespec(ns);
-	int fd = interruptible ? timer_open() : -1;
+	int fd = interruptible ? wait_timer() : -1;
 	if (fd >= 0) {
 		int r = sleep_on_timer(fd, ns);
 		sys_close(fd);
@@ -66,9 +66,10 @@ static int sleep_chunk(uint64_t ns, bool interruptible)
 	return interruptible && r == -EINTR ? r : 0;
 }
 
-static int sleep_until(uint64_t end, bool interruptible, bool cancel)
+/* `still` (NULL: none) ends the wait early when it says false. */
+static int sleep_until(uint64_t end, bool interruptible, bool cancel, bool (*still)(void *), void *arg)
 {
-	for (uint64_t at = now(); at < end; at = now()) {
+	for (uint64_t at = now(); at < end && (!still || still(arg)); at = now()) {
 		int r = sleep_chunk(end - at < CHUNK_NS ? end - at : CHUNK_NS, interruptible);
 		if (r)
 			return r;
@@ -90,31 +91,31 @@ static uint64_t timeout_of(const struct snag_call *c)
 	return (uint64_t)tv.tv_sec * NSEC_PER_SEC + (uint64_t)tv.tv_usec * 1000;
 }
 
-/* An interrupted or timed-out connect goes on in the kernel (connect(2)): start it for real, hardly waiting. Answers
- * what the program gets: `err`, unless the attempt failed at once. */
-static int start_connect(const struct snag_call *c, int err)
-{
-	struct sockaddr_storage ss;
-	struct timeval was = { 0, 0 }, tiny = { 0, 1 };
-	socklen_t len = sizeof(was), addr_len = addr_to_sockaddr(&c->addr, &ss);
-	if (!addr_len)
-		return err;
-	sys_call(SYS_getsockopt, c->fd, SOL_SOCKET, SO_SNDTIMEO, &was, &len);
-	sys_call(SYS_setsockopt, c->fd, SOL_SOCKET, SO_SNDTIMEO, &tiny, sizeof(tiny));
-	long r = sys_call(SYS_connect, c->fd, &ss, addr_len);
-	sys_call(SYS_setsockopt, c->fd, SOL_SOCKET, SO_SNDTIMEO, &was, sizeof(was));
-	return r == 0 || r == -EINPROGRESS || r == -EINTR ? err : (int)-r;
-}
-
-int wait_for(const struct snag_call *c, unsigned traits, uint64_t ns)
+/* 0: waited; else the errno. */
+static int wait_as(const struct snag_call *c, unsigned traits, uint64_t ns, bool (*still)(void *), void *arg)
 {
 	bool connects = c->call == SNAG_CALL_connect;
 	bool waits = (traits & SNAG_TRAIT_BLOCK) && !(connects && c->proto == SNAG_PROTO_UDP) && wait_blocks(c);
-	uint64_t bound = waits ? timeout_of(c) : 0;
+	uint64_t bound = waits ? timeout_of(c) : 0, from = now();
 	bool cut = bound && bound < ns;
-	int r = sleep_until(now() + (cut ? bound : ns), waits, cancellable(c->call));
-	if (!r && !cut)
-		return 0;
-	int err = r ? -r : connects ? EINPROGRESS : EAGAIN;
-	return connects && c->proto == SNAG_PROTO_TCP ? start_connect(c, err) : err;
+	uint64_t end = from + (cut ? bound : ns);
+	int r = sleep_until(end < from ? UINT64_MAX : end, waits, cancellable(c->call), still, arg);
+	if (r)
+		return -r;
+	return cut && (!still || still(arg)) ? connects ? EINPROGRESS : EAGAIN : 0;
+}
+
+int wait_while(const struct snag_call *c, unsigned traits, bool (*still)(void *), void *arg)
+{
+	return wait_as(c, traits, UINT64_MAX, still, arg);
+}
+
+/* An interrupted or timed-out connect goes on in the kernel (connect(2)): it is begun for real. */
+int wait_for(const struct snag_call *c, unsigned traits, uint64_t ns)
+{
+	int err = wait_as(c, traits, ns, NULL, NULL);
+	if (!err || c->call != SNAG_CALL_connect || c->proto != SNAG_PROTO_TCP)
+		return err;
+	int begun = shield_connect_briefly(c->fd, &c->addr);
+	return begun == 0 || begun == EINPROGRESS ? err : begun;
 }

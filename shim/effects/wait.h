@@ -12,6 +12,12 @@
  * on. All other calls wait on through signals. A cancelled thread ends within 100 ms. */
 int wait_for(const struct snag_call *c, unsigned traits, uint64_t ns);
 
+/* The same for as long as `still` says so, asked at least every 100 ms. A connection attempt must be under way. */
+int wait_while(const struct snag_call *c, unsigned traits, bool (*still)(void *), void *arg);
+
+/* A timerfd on CLOCK_MONOTONIC, closed on exec, numbered 512 or above where the limit allows. Or -errno. */
+int wait_timer(void);
+
 /* Does this descriptor wait for its peer (no O_NONBLOCK)? */
 bool wait_blocks(const struct snag_call *c);
 

@@ -1,5 +1,6 @@
 /* conn.c - connections: accept, accept4, connect, shutdown */
 #include "facts.h"
+#include "ready.h"
 #include "stream.h"
 #include <base/addr.h>
 #include <effects/refuse.h>
@@ -54,8 +55,13 @@ HOOK int connect(int fd, const struct sockaddr *sa, socklen_t len)
 	if (!hook_enter(&h, SNAG_CALL_connect, fd))
 		return real.connect(fd, sa, len);
 	hook_addr(&h, sa, len);
+	if (ready_needed())
+		ready_run();
 	if (hook_decide(&h)) {
-		hook_done(&h, real.connect(fd, sa, len));
+		int r = real.connect(fd, sa, len);
+		if (r < 0 && h.begun && errno == EALREADY)	/* SO_SNDTIMEO has passed */
+			errno = EINPROGRESS;
+		hook_done(&h, r);
 		if (!h.out.err || h.out.err == EINPROGRESS)
 			stream_made(&h, fd, h.ref);
 		if (engine.audit)

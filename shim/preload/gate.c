@@ -6,6 +6,7 @@
  * A process that puts a seccomp filter upon itself may be killed for any system call that it does not make by itself: it
  * leaves the session right before. A filter that is none (NULL) only asks whether the kernel has them. */
 #include "hook.h"
+#include "ready.h"
 #include <fcntl.h>
 #include <linux/seccomp.h>
 #include <stdarg.h>
@@ -70,6 +71,25 @@ static bool enter_stream(long number, const long a[6], long *ret)
 	}
 }
 
+/* Waits, where somebody looks at them at all. The kernel's mask is shorter than the C library's, which never looks
+ * beyond it either. */
+static bool enter_wait(long number, const long a[6], long *ret)
+{
+	if (!ready_needed())
+		return false;
+	switch (number) {
+#ifdef SYS_poll
+	case SYS_poll: *ret = poll(PTR(0), (nfds_t)a[1], INT(2)); return true;
+	case SYS_select: *ret = select(INT(0), PTR(1), PTR(2), PTR(3), PTR(4)); return true;
+	case SYS_epoll_wait: *ret = epoll_wait(INT(0), PTR(1), INT(2), INT(3)); return true;
+#endif
+	case SYS_ppoll: *ret = ppoll(PTR(0), (nfds_t)a[1], PTR(2), PTR(3)); return true;
+	case SYS_epoll_pwait: *ret = epoll_pwait(INT(0), PTR(1), INT(2), INT(3), PTR(4)); return true;
+	case SYS_epoll_ctl: *ret = epoll_ctl(INT(0), INT(1), INT(2), PTR(3)); return true;
+	default: return false;
+	}
+}
+
 static bool makes_filter(long number, const long a[6])
 {
 	if (number == SYS_prctl)
@@ -99,7 +119,8 @@ HOOK long syscall(long number, ...)
 	for (unsigned i = 0; i < ARRAY_LEN(a); i++)
 		a[i] = va_arg(ap, long);
 	va_end(ap);
-	if (enter_stream(number, a, &ret) || enter_socket(number, a, &ret) || enter_other(number, a, &ret))
+	if (enter_stream(number, a, &ret) || enter_socket(number, a, &ret) || enter_other(number, a, &ret) ||
+	    enter_wait(number, a, &ret))
 		return ret;
 	if (unlikely(makes_filter(number, a)))
 		self_leave();

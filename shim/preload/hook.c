@@ -3,6 +3,7 @@
 #include "facts.h"
 #include "outside.h"
 #include "identity.h"
+#include "pending.h"
 #include <base/addr.h>
 #include <base/calls.h>
 #include <base/sys.h>
@@ -124,7 +125,7 @@ bool hook_enter_from(struct hook *h, unsigned id, int fd, const void *caller)
 	h->saved = saved;
 	h->caller = caller;
 	h->after = 0;
-	h->silent = false;
+	h->silent = h->begun = false;
 	h->locked = false;
 	describe(h, id, fd);
 	h->locked |= (kinds[id] & LOCKS) != 0 || unlikely(engine.audit && engine_counts(id));
@@ -244,11 +245,8 @@ static bool act_failure(struct hook *h)
 		h->after = err;
 		return true;
 	}
-	if (c->call == SNAG_CALL_connect && refuse_is_late(c, err)) {
-		struct refuse_hang hang = { load_relaxed(&session.header->hang_port4),
-					    load_relaxed(&session.header->hang_port6) };
-		err = refuse_connect(c, err, h->plan.after_ns, &hang);
-	}
+	if (c->call == SNAG_CALL_connect && refuse_is_late(c, err))
+		err = refuse_connect(c);
 	hook_fail(h, err);
 	return false;
 }
@@ -260,8 +258,14 @@ static bool act(struct hook *h)
 	uint64_t ns = p->delay_ns;
 	if (p->signal && !p->after_call)
 		send_signal(h);
-	if (fails && !(h->call.call == SNAG_CALL_connect && p->err == ETIMEDOUT && refuse_is_late(&h->call, p->err)))
-		ns += p->after_ns;	/* a late ETIMEDOUT brings its own wait */
+	if (h->call.call == SNAG_CALL_connect && pending_has(h->ref)) {	/* of an attempt under way the kernel speaks */
+		memset(&h->plan, 0, sizeof(h->plan));
+		return true;
+	}
+	if (pending_connect(h))
+		return false;
+	if (fails)
+		ns += p->after_ns;
 	int err = ns ? wait_for(&h->call, h->traits, ns) : 0;
 	if (err) {
 		hook_fail(h, err);

@@ -43,6 +43,7 @@ struct hook {
 	uint16_t local_port, peer_port;	/* as the model knows them; 0: it does not */
 	bool borrowed;		/* a vfork child in front of exec: nothing of this process is written */
 	bool silent;		/* the result is not committed */
+	bool begun;		/* the connection attempt is under way; the real call waits for it */
 };
 
 /* True: the call concerns the session; h is filled in for it. A call on a descriptor (trait FD) concerns it when that

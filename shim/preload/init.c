@@ -4,6 +4,7 @@
 #include "outside.h"
 #include "identity.h"
 #include "machine.h"
+#include "ready.h"
 #include "real.h"
 #include "self.h"
 #include "start.h"
@@ -62,6 +63,8 @@ static bool set_up_engine(void)
 	engine.holder = holder;
 	self_asks_user = asks_user(rules);
 	stream_set_up();
+	if (engine.mode == SNAG_MODE_INJECT && !engine.dry)
+		ready_start(rules);
 	return true;
 }
 

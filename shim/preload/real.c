@@ -181,6 +181,66 @@ static int raw_recvmmsg(int fd, struct mmsghdr *m, unsigned n, int flags, struct
 	return (int)real_edge(sys_call(SYS_recvmmsg, fd, m, n, flags, timeout));
 }
 
+#define MASK_BYTES 8	/* the kernel's sigset_t */
+
+static int raw_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask)
+{
+	struct timespec t = timeout ? *timeout : (struct timespec){ 0, 0 };	/* the kernel writes what is left */
+	return (int)real_edge(sys_call(SYS_ppoll, fds, n, timeout ? &t : NULL, mask, MASK_BYTES));
+}
+
+static int raw_poll(struct pollfd *fds, nfds_t n, int timeout)
+{
+	struct timespec t = sys_timespec((uint64_t)(timeout < 0 ? 0 : timeout) * NSEC_PER_MSEC);
+	return raw_ppoll(fds, n, timeout < 0 ? NULL : &t, NULL);
+}
+
+static int raw_pselect(int n, fd_set *r, fd_set *w, fd_set *e, const struct timespec *timeout, const sigset_t *mask)
+{
+	struct timespec t = timeout ? *timeout : (struct timespec){ 0, 0 };
+	const struct {
+		const void *mask;
+		size_t size;
+	} six = { mask, MASK_BYTES };
+	return (int)real_edge(sys_call(SYS_pselect6, n, r, w, e, timeout ? &t : NULL, &six));
+}
+
+static int raw_select(int n, fd_set *r, fd_set *w, fd_set *e, struct timeval *timeout)
+{
+	struct timespec t = { 0, 0 };
+	if (timeout)
+		t = (struct timespec){ timeout->tv_sec, timeout->tv_usec * 1000 };
+	long ret = real_edge(sys_call(SYS_pselect6, n, r, w, e, timeout ? &t : NULL, NULL));
+	if (timeout)
+		*timeout = (struct timeval){ t.tv_sec, t.tv_nsec / 1000 };
+	return (int)ret;
+}
+
+static int raw_epoll_ctl(int epfd, int op, int fd, struct epoll_event *event)
+{
+	return (int)real_edge(sys_call(SYS_epoll_ctl, epfd, op, fd, event));
+}
+
+static int raw_epoll_pwait(int epfd, struct epoll_event *events, int max, int timeout, const sigset_t *mask)
+{
+	return (int)real_edge(sys_call(SYS_epoll_pwait, epfd, events, max, timeout, mask, MASK_BYTES));
+}
+
+static int raw_epoll_wait(int epfd, struct epoll_event *events, int max, int timeout)
+{
+	return raw_epoll_pwait(epfd, events, max, timeout, NULL);
+}
+
+#ifndef SYS_epoll_pwait2
+#define SYS_epoll_pwait2 441	/* Linux 5.11 */
+#endif
+
+static int raw_epoll_pwait2(int epfd, struct epoll_event *events, int max, const struct timespec *timeout,
+			    const sigset_t *mask)
+{
+	return (int)real_edge(sys_call(SYS_epoll_pwait2, epfd, events, max, timeout, mask, MASK_BYTES));
+}
+
 static long raw_syscall(long number, ...)
 {
 	long a[6];
@@ -235,6 +295,14 @@ struct real real = {
 	.recvmsg = raw_recvmsg,
 	.sendmmsg = raw_sendmmsg,
 	.recvmmsg = raw_recvmmsg,
+	.poll = raw_poll,
+	.ppoll = raw_ppoll,
+	.select = raw_select,
+	.pselect = raw_pselect,
+	.epoll_ctl = raw_epoll_ctl,
+	.epoll_wait = raw_epoll_wait,
+	.epoll_pwait = raw_epoll_pwait,
+	.epoll_pwait2 = raw_epoll_pwait2,
 	.syscall = raw_syscall,
 	.prctl = raw_prctl,
 };
@@ -257,6 +325,10 @@ static const struct {
 	{ "__read_chk", offsetof(struct real, read_chk) },
 	{ "__recv_chk", offsetof(struct real, recv_chk) },
 	{ "__recvfrom_chk", offsetof(struct real, recvfrom_chk) },
+	SAME(poll), SAME(ppoll), SAME(select), SAME(pselect),
+	SAME(epoll_ctl), SAME(epoll_wait), SAME(epoll_pwait), SAME(epoll_pwait2),
+	{ "__poll_chk", offsetof(struct real, poll_chk) },
+	{ "__ppoll_chk", offsetof(struct real, ppoll_chk) },
 	{ "_exit", offsetof(struct real, exit_now) },
 	{ "_Fork", offsetof(struct real, fork_bare) },
 };

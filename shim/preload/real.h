@@ -7,8 +7,11 @@
 #define PRELOAD_REAL_H
 
 #include <base/base.h>
+#include <poll.h>
 #include <spawn.h>
 #include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/ioctl.h>
@@ -48,9 +51,20 @@ struct real {
 	ssize_t (*recvmsg)(int fd, struct msghdr *m, int flags);
 	int (*sendmmsg)(int fd, struct mmsghdr *m, unsigned n, int flags);
 	int (*recvmmsg)(int fd, struct mmsghdr *m, unsigned n, int flags, struct timespec *timeout);
+	int (*poll)(struct pollfd *fds, nfds_t n, int timeout);
+	int (*ppoll)(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask);
+	int (*select)(int n, fd_set *r, fd_set *w, fd_set *e, struct timeval *timeout);
+	int (*pselect)(int n, fd_set *r, fd_set *w, fd_set *e, const struct timespec *timeout, const sigset_t *mask);
+	int (*epoll_ctl)(int epfd, int op, int fd, struct epoll_event *event);
+	int (*epoll_wait)(int epfd, struct epoll_event *events, int max, int timeout);
+	int (*epoll_pwait)(int epfd, struct epoll_event *events, int max, int timeout, const sigset_t *mask);
+	int (*epoll_pwait2)(int epfd, struct epoll_event *events, int max, const struct timespec *timeout,
+			    const sigset_t *mask);
 	long (*syscall)(long number, ...);
 	int (*prctl)(int option, ...);
 	/* more than a system call: NULL until found */
+	int (*poll_chk)(struct pollfd *fds, nfds_t n, int timeout, size_t room);
+	int (*ppoll_chk)(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask, size_t room);
 	int (*fclose)(FILE *f);
 	int (*fileno)(FILE *f);
 	void (*closefrom)(int low);	/* NULL where the C library has none */

@@ -155,8 +155,6 @@ static int file_fill(int fd, const char *name, const struct session_sizes *sizes
 	h.mode = terms->mode;
 	h.flags = terms->flags;
 	h.keeper_pid = terms->keeper_pid;
-	h.hang_port4 = terms->hang_port4;
-	h.hang_port6 = terms->hang_port6;
 	if (sys_pwrite(fd, &h, sizeof(h), 0) != sizeof(h) ||
 	    sys_pwrite(fd, &lock_at, sizeof(lock_at), at) != sizeof(lock_at))
 		return -EIO;

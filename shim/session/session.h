@@ -44,7 +44,6 @@ struct session_terms {
 	uint32_t mode;		/* enum snag_mode */
 	uint32_t flags;		/* enum snag_session_flag */
 	uint32_t keeper_pid;
-	uint16_t hang_port4, hang_port6;
 };
 
 /* Make and map the session NAME. The image is copied in; sections start zeroed; room is really allocated, so that no

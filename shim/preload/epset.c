@@ -1,0 +1,189 @@
+/* epset.c - the epoll sets of this process */
+#include "epset.h"
+#include "fdtab.h"
+#include "ready.h"
+#include "self.h"
+#include <base/sys.h>
+#include <effects/wait.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/timerfd.h>
+
+#define SETS_MAX 128
+
+struct set {
+	int epfd, timer;	/* timer + 1; 0: none */
+	uint64_t due;		/* session time at which it goes off; READY_NEVER: it does not */
+};
+
+static struct set sets[SETS_MAX];
+static unsigned n_sets;
+static char mark;		/* its address is the data of timers: no program registers that */
+
+/* ---- which there are ---- */
+
+void epset_note(int epfd)
+{
+	for (unsigned i = 0; i < n_sets; i++)
+		if (sets[i].epfd == epfd)
+			return;
+	if (epfd >= 0 && n_sets < SETS_MAX)
+		sets[n_sets++] = (struct set){ .epfd = epfd, .due = READY_NEVER };
+}
+
+static void forget(struct set *s)
+{
+	if (s->timer)
+		sys_close(s->timer - 1);
+	*s = sets[--n_sets];
+}
+
+/* ---- where a socket is registered ---- */
+
+/* A file of /proc, line by line. */
+struct lines {
+	int fd;
+	size_t at, have;
+	char buf[1024];
+};
+
+/* The next line, without its end; NULL: there is none. One that does not fit is passed over. */
+static char *next_line(struct lines *l)
+{
+	for (;;) {
+		char *start = l->buf + l->at, *stop = memchr(start, '\n', l->have - l->at);
+		if (stop) {
+			*stop = 0;
+			l->at = (size_t)(stop - l->buf) + 1;
+			return start;
+		}
+		memmove(l->buf, start, l->have - l->at);
+		l->have -= l->at;
+		l->at = 0;
+		if (l->have == sizeof(l->buf))
+			l->have = 0;
+		ssize_t n = sys_read(l->fd, l->buf + l->have, sizeof(l->buf) - l->have);
+		if (n <= 0)
+			return NULL;
+		l->have += (size_t)n;
+	}
+}
+
+/* The number behind `key` in a line, in this base. */
+static bool field(const char *line, const char *key, unsigned base, uint64_t *n)
+{
+	size_t len = strlen(key), end = strlen(line), i = 0;
+	bool any = false;
+	for (; i + len <= end && memcmp(line + i, key, len) != 0; i++)
+		;
+	if (i + len > end)
+		return false;
+	for (i += len; line[i] == ' ' || line[i] == '\t'; i++)
+		;
+	for (*n = 0;; i++, any = true) {
+		unsigned c = (unsigned char)line[i], d = c - '0';
+		if (c >= 'a' && c <= 'f')
+			d = c - 'a' + 10;
+		if (d >= base)
+			return any;
+		*n = *n * base + d;
+	}
+}
+
+static int open_info(int epfd)
+{
+	char path[48];
+	size_t len = 0;
+	sys_append(path, sizeof(path), &len, "/proc/self/fdinfo/");
+	sys_append_number(path, sizeof(path), &len, (uint64_t)epfd);
+	return sys_open(path, O_RDONLY | O_CLOEXEC, 0);
+}
+
+static void find_in(struct epset_places *p, const struct set *s, struct sock_ref r)
+{
+	struct lines l = { .fd = open_info(s->epfd) };
+	uint64_t fd, events, data;
+	if (l.fd < 0)
+		return;
+	for (char *line; p->n < EPSET_PLACES && (line = next_line(&l));) {
+		if (!field(line, "tfd:", 10, &fd) || !field(line, "events:", 16, &events) ||
+		    !field(line, "data:", 16, &data))
+			continue;
+		struct sock_ref at = fdtab_get((int)fd);
+		if (at.sock == r.sock && at.serial == r.serial)
+			p->place[p->n++] = (struct epset_place){ s->epfd, (int)fd, (uint32_t)events, data };
+	}
+	sys_close(l.fd);
+}
+
+void epset_find(struct epset_places *p, struct sock_ref r)
+{
+	p->n = 0;
+	for (unsigned i = 0; i < n_sets; i++)
+		find_in(p, &sets[i], r);
+}
+
+static long control(int op, int epfd, int fd, uint32_t events, uint64_t data)
+{
+	struct epoll_event e = { .events = events, .data.u64 = data };
+	return sys_call(SYS_epoll_ctl, epfd, op, fd, &e);
+}
+
+void epset_take(struct epset_places *p, struct sock_ref r)
+{
+	epset_find(p, r);
+	for (unsigned i = 0; i < p->n; i++)
+		control(EPOLL_CTL_DEL, p->place[i].epfd, p->place[i].fd, 0, 0);
+}
+
+void epset_put(const struct epset_places *p)
+{
+	for (unsigned i = 0; i < p->n; i++)
+		control(EPOLL_CTL_ADD, p->place[i].epfd, p->place[i].fd, p->place[i].events, p->place[i].data);
+}
+
+/* ---- waking ---- */
+
+static bool open_timer(struct set *s)
+{
+	int fd = s->timer ? s->timer - 1 : wait_timer();
+	if (fd < 0)
+		return false;
+	s->timer = fd + 1;
+	long r = control(EPOLL_CTL_ADD, s->epfd, fd, EPOLLIN | EPOLLET, (uintptr_t)&mark);
+	return r == 0 || r == -EEXIST;
+}
+
+/* False: this is no epoll set any more. */
+static bool set_timer(struct set *s, uint64_t due)
+{
+	struct itimerspec t = { .it_value = sys_timespec(session.header->start_ns + due) };
+	if (!open_timer(s))
+		return false;
+	sys_call(SYS_timerfd_settime, s->timer - 1, TFD_TIMER_ABSTIME, &t, NULL);
+	s->due = due;
+	return true;
+}
+
+void epset_wake_at(uint64_t due)
+{
+	uint64_t now = self_now();
+	for (unsigned i = n_sets; due != READY_NEVER && i-- > 0;)
+		if ((due < sets[i].due || sets[i].due <= now) && !set_timer(&sets[i], due))
+			forget(&sets[i]);
+}
+
+bool epset_is_timer(uint64_t data)
+{
+	return data == (uintptr_t)&mark;
+}
+
+void epset_rest(void)
+{
+	for (unsigned i = 0; i < n_sets; i++) {
+		if (sets[i].timer)
+			sys_close(sets[i].timer - 1);
+		sets[i].timer = 0;
+		sets[i].due = READY_NEVER;
+	}
+}

@@ -1,0 +1,302 @@
+/* pending.c - connection attempts of this process that end later
+ *
+ * Until then the attempt is a real one, in SYN_SENT, whose SYNs are lost (effects/shield.h): so poll, epoll, SO_ERROR,
+ * getpeername and a second connect say by themselves what they say of an attempt under way. At its time the shield is
+ * lowered, and where the kernel's own next SYN would come too late the attempt is begun anew. */
+#include "pending.h"
+#include "epset.h"
+#include "identity.h"
+#include "ready.h"
+#include "self.h"
+#include <effects/shield.h>
+#include <effects/state.h>
+#include <effects/wait.h>
+#include <sys/socket.h>
+
+#define PENDING_MAX 256
+#define LOOK_NS (250 * NSEC_PER_MSEC)	/* between looks at what the kernel does by itself; its SYNs are 1 s apart */
+#define LEAST_TIMEOUT_NS NSEC_PER_SEC	/* no TCP_USER_TIMEOUT ends an attempt before its first retry */
+
+enum pending_kind {
+	PENDING_NONE,
+	PENDING_CONNECT,	/* let it through */
+	PENDING_REFUSE,		/* have it refused */
+	PENDING_DROPS,		/* let it through when `count` SYNs are lost */
+	PENDING_TIMEOUT,	/* the kernel ends it; then put back what the socket had */
+};
+
+struct pending {
+	struct sock_ref ref;
+	int fd;
+	uint8_t kind;		/* enum pending_kind */
+	uint8_t shield;		/* enum shield */
+	unsigned count;		/* DROPS: SYNs to lose; TIMEOUT: the socket's own TCP_USER_TIMEOUT */
+	unsigned ours;		/* TIMEOUT: the one that it has meanwhile */
+	uint64_t due;		/* session time */
+	struct snag_addr to;
+};
+
+static struct pending table[PENDING_MAX];
+static uint32_t used;		/* rows that are not NONE */
+
+static struct pending *find(struct sock_ref r)
+{
+	for (unsigned i = 0; used && i < PENDING_MAX; i++)
+		if (table[i].kind && table[i].ref.sock == r.sock && table[i].ref.serial == r.serial)
+			return &table[i];
+	return NULL;
+}
+
+static struct pending *find_free(void)
+{
+	for (unsigned i = 0; i < PENDING_MAX; i++)
+		if (!table[i].kind)
+			return &table[i];
+	return NULL;
+}
+
+static void end(struct pending *p)
+{
+	p->kind = PENDING_NONE;
+	if (--used == 0)
+		__atomic_fetch_and(&ready_flags, ~(uint32_t)READY_LATE, __ATOMIC_RELAXED);
+}
+
+/* A fork child has a copy of the table: of all copies one does it. */
+static struct fault_state *state_of(struct sock_ref r)
+{
+	struct fault_table *faults = session.faults;
+	return sock_is(&session, r) ? &faults->sock[r.sock - 1] : NULL;
+}
+
+static bool claim(const struct pending *p)
+{
+	struct fault_state *s = state_of(p->ref);
+	uint32_t serial = p->ref.serial;
+	return s && cas(&s->late, &serial, 0);
+}
+
+/* ---- what is due ---- */
+
+/* A descriptor of the socket; -1: this process has none any more. */
+static int descriptor(const struct pending *p)
+{
+	int fd = p->fd;
+	if (fdtab_get(fd).serial != p->ref.serial)
+		for (fd = fdtab_next(0, FDTAB_MAX); fd >= 0; fd = fdtab_next(fd + 1, FDTAB_MAX))
+			if (fdtab_get(fd).serial == p->ref.serial)
+				break;
+	return fd >= 0 && identity_holds(fd, p->ref) ? fd : -1;
+}
+
+static void begin_again(const struct pending *p, int fd, const struct snag_addr *to)
+{
+	struct epset_places places;
+	epset_take(&places, p->ref);	/* nobody is to see the moment in between */
+	shield_connect_again(fd, to);
+	epset_put(&places);
+	fetch_add(&ready_changes, 1);
+}
+
+static void let_through(const struct pending *p, int fd)
+{
+	unsigned syns;
+	if (!claim(p))
+		return;
+	shield_lower(fd, &p->to, p->shield);
+	if (shield_waits(fd, &syns))
+		begin_again(p, fd, &p->to);
+}
+
+static void refuse(const struct pending *p, int fd)
+{
+	struct snag_addr nobody = shield_nobody(&p->to);
+	unsigned syns;
+	if (!claim(p))
+		return;
+	shield_lower(fd, &p->to, p->shield);
+	if (shield_waits(fd, &syns))
+		begin_again(p, fd, &nobody);
+}
+
+static void restore(const struct pending *p, int fd)
+{
+	if (!claim(p))
+		return;
+	shield_lower(fd, &p->to, p->shield);
+	if (p->kind == PENDING_TIMEOUT && shield_timeout(fd) == p->ours)
+		shield_set_timeout(fd, p->count);
+}
+
+/* True: it is done. */
+static bool run_one(struct pending *p, uint64_t now)
+{
+	unsigned syns = 0;
+	int fd = descriptor(p);
+	if (fd < 0)
+		return true;
+	switch (p->kind) {
+	case PENDING_CONNECT:
+		let_through(p, fd);
+		return true;
+	case PENDING_REFUSE:
+		refuse(p, fd);
+		return true;
+	default:
+		if (shield_waits(fd, &syns) && (p->kind == PENDING_TIMEOUT || syns < p->count)) {
+			p->due = now + LOOK_NS;
+			return false;
+		}
+		restore(p, fd);
+		return true;
+	}
+}
+
+uint64_t pending_run(uint64_t now)
+{
+	uint64_t next = READY_NEVER;
+	for (unsigned i = 0; used && i < PENDING_MAX; i++) {
+		struct pending *p = &table[i];
+		bool look = p->kind && (p->due <= now || p->kind == PENDING_TIMEOUT);
+		if (look && run_one(p, now))
+			end(p);
+		if (p->kind && p->due < next)
+			next = p->due;
+	}
+	return next;
+}
+
+bool pending_has(struct sock_ref r)
+{
+	struct ready_guard g;
+	if (!(load_relaxed(&ready_flags) & READY_LATE) || !ready_lock(&g))
+		return false;
+	pending_run(self_now());
+	bool has = find(r) != NULL;
+	ready_unlock(&g);
+	return has;
+}
+
+/* ---- the beginning ---- */
+
+static bool fails_with(const struct snag_plan *p, int err)
+{
+	return (p->action == SNAG_ACTION_errno || p->action == SNAG_ACTION_deny) && p->err == err;
+}
+
+/* What the plan means for a connect that does not wait; NONE: nothing that comes late. */
+static struct pending describe(const struct hook *h)
+{
+	const struct snag_plan *p = &h->plan;
+	struct pending q = { .ref = h->ref, .fd = h->call.fd, .to = h->call.addr };
+	uint64_t now = self_now(), wait = p->delay_ns + p->after_ns;
+	if (p->action == SNAG_ACTION_syn_drop) {
+		q.kind = p->value ? PENDING_DROPS : PENDING_NONE;
+		q.count = p->value < UINT32_MAX ? (unsigned)p->value : UINT32_MAX;
+		wait = LOOK_NS;
+	} else if (fails_with(p, ETIMEDOUT)) {
+		wait = wait < LEAST_TIMEOUT_NS ? LEAST_TIMEOUT_NS : wait;
+		q.kind = PENDING_TIMEOUT;
+		q.ours = wait / NSEC_PER_MSEC < UINT32_MAX / 2 ? (unsigned)(wait / NSEC_PER_MSEC) : UINT32_MAX / 2;
+	} else if (wait && fails_with(p, ECONNREFUSED)) {
+		q.kind = PENDING_REFUSE;
+	} else if (wait && p->action == SNAG_ACTION_NONE) {
+		q.kind = PENDING_CONNECT;
+	}
+	q.due = now + wait;
+	return q;
+}
+
+static void enter(const struct pending *q)
+{
+	struct fault_state *s = state_of(q->ref);
+	struct pending *p = find_free();
+	if (!s || !p)	/* looked at before, and nobody else fills the table under the lock */
+		return;
+	*p = *q;
+	used++;
+	store_release(&s->late, q->ref.serial);
+	__atomic_fetch_or(&ready_flags, READY_LATE, __ATOMIC_RELAXED);
+	epset_wake_at(p->due);
+}
+
+/* Under the lock: the attempt goes on in the kernel, out of its peer's hearing. 0: not to be done so; else the errno. */
+static int begin(struct pending *q, bool blocks)
+{
+	if (!find_free() || !state_of(q->ref))
+		return 0;
+	q->shield = (uint8_t)shield_raise(q->fd, &q->to);
+	if (q->shield == SHIELD_NONE)
+		return 0;
+	if (q->kind == PENDING_TIMEOUT) {
+		q->count = shield_timeout(q->fd);
+		shield_set_timeout(q->fd, q->ours);
+	}
+	int err = blocks ? shield_connect_briefly(q->fd, &q->to) : shield_connect(q->fd, &q->to);
+	if (err == EINPROGRESS) {
+		enter(q);
+		return err;
+	}
+	shield_lower(q->fd, &q->to, q->shield);
+	if (q->kind == PENDING_TIMEOUT)
+		shield_set_timeout(q->fd, q->count);
+	return err ? err : -1;
+}
+
+/* The shield of this attempt is lowered. */
+static void put_back(struct hook *h)
+{
+	struct ready_guard g;
+	if (!ready_lock(&g))
+		return;
+	struct pending *p = find(h->ref);
+	if (p) {
+		restore(p, h->call.fd);
+		end(p);
+	}
+	ready_unlock(&g);
+}
+
+static bool still_lost(void *arg)
+{
+	const struct pending *p = arg;
+	unsigned syns;
+	return shield_waits(p->fd, &syns) && syns < p->count;
+}
+
+/* A blocking connect: this thread sees to it that the SYNs are lost, then waits in the real call. */
+static bool wait_out(struct hook *h, struct pending *q)
+{
+	int err = wait_while(&h->call, h->traits, still_lost, q);
+	if (!err) {
+		put_back(h);
+		h->begun = true;
+		return false;
+	}
+	hook_fail(h, err);
+	return true;
+}
+
+bool pending_connect(struct hook *h)
+{
+	struct ready_guard g;
+	const struct snag_addr *to = &h->call.addr;
+	if (h->call.call != SNAG_CALL_connect || h->call.proto != SNAG_PROTO_TCP ||
+	    (to->family != AF_INET && to->family != AF_INET6))
+		return false;
+	bool blocks = wait_blocks(&h->call);
+	struct pending q = describe(h);
+	if (q.kind == PENDING_NONE || (blocks && q.kind != PENDING_DROPS) || !ready_lock(&g))
+		return false;
+	int err = begin(&q, blocks);
+	ready_unlock(&g);
+	if (!err)
+		return false;
+	if (blocks && err == EINPROGRESS)
+		return wait_out(h, &q);
+	hook_fail(h, err > 0 ? err : 0);
+	h->out.real_err = err > 0 && err != EINPROGRESS ? err : err < 0 ? 0 : -1;
+	if (err < 0)
+		h->out.ret = 0;
+	return true;
+}

@@ -1,0 +1,172 @@
+/* poll.c - poll, ppoll, select, pselect
+ *
+ * Each real wait ends no later than the next thing that is due, which is then done, and the wait goes on with the time
+ * that is left. */
+#include "wait.h"
+#include <poll.h>
+#include <string.h>
+#include <sys/select.h>
+
+/* ---- poll ---- */
+
+static int poll_watched(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask)
+{
+	struct timespec left;
+	uint64_t end;
+	if (!self_active() || !wait_end(timeout, &end))
+		return real.ppoll(fds, n, timeout, mask);
+	for (;;) {
+		uint32_t changes = load_acquire(&ready_changes);
+		uint64_t due = ready_run();
+		int r = real.ppoll(fds, n, wait_left(end, due, &left), mask);
+		ready_run();
+		if (r < 0 || (r > 0 && changes == load_acquire(&ready_changes)))
+			return r;
+		if (r == 0 && wait_is_over(end))
+			return 0;
+	}
+}
+
+static int poll_as(unsigned id, struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask,
+		   const void *caller)
+{
+	struct hook h;
+	bool go, ruled = wait_enter(&h, id, caller, &go);
+	if (!go)
+		return (int)hook_leave(&h);
+	int r = poll_watched(fds, n, timeout, mask);
+	return ruled ? wait_leave(&h, r) : r;
+}
+
+HOOK int poll(struct pollfd *fds, nfds_t n, int timeout)
+{
+	struct timespec t;
+	if (likely(!ready_needed()))
+		return real.poll(fds, n, timeout);
+	t = sys_timespec((uint64_t)(timeout < 0 ? 0 : timeout) * NSEC_PER_MSEC);
+	return poll_as(SNAG_CALL_poll, fds, n, timeout < 0 ? NULL : &t, NULL, __builtin_return_address(0));
+}
+
+HOOK_ALIAS(__poll, poll);
+
+HOOK int ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask)
+{
+	struct timespec t;
+	if (likely(!ready_needed()) || (timeout && !hook_readable(timeout, sizeof(*timeout))))
+		return real.ppoll(fds, n, timeout, mask);
+	if (timeout)
+		t = *timeout;
+	return poll_as(SNAG_CALL_ppoll, fds, n, timeout ? &t : NULL, mask, __builtin_return_address(0));
+}
+
+int __poll_chk(struct pollfd *fds, nfds_t n, int timeout, size_t room);
+int __ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask, size_t room);
+
+/* The fortified ones compare the room behind fds, and end the program where it is too small: that is the C library's. */
+HOOK int __poll_chk(struct pollfd *fds, nfds_t n, int timeout, size_t room)
+{
+	if (room / sizeof(*fds) < n)
+		return real.poll_chk(fds, n, timeout, room);
+	return poll(fds, n, timeout);
+}
+
+HOOK int __ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask, size_t room)
+{
+	if (room / sizeof(*fds) < n)
+		return real.ppoll_chk(fds, n, timeout, mask, room);
+	return ppoll(fds, n, timeout, mask);
+}
+
+/* ---- select ---- */
+
+#define SELECT_MAX 4096		/* descriptors; with more the real call is on its own */
+
+struct fd_sets {
+	unsigned long word[3][SELECT_MAX / 8 / sizeof(long)];	/* read, write, except */
+};
+
+static size_t set_bytes(int n)
+{
+	return ((size_t)n + 8 * sizeof(long) - 1) / (8 * sizeof(long)) * sizeof(long);
+}
+
+static void copy_sets(fd_set *const set[3], struct fd_sets *copy, int n, bool save)
+{
+	for (int i = 0; i < 3; i++)
+		if (set[i])
+			memcpy(save ? (void *)copy->word[i] : (void *)set[i],
+			       save ? (void *)set[i] : (void *)copy->word[i], set_bytes(n));
+}
+
+static bool sets_readable(fd_set *const set[3], int n)
+{
+	for (int i = 0; i < 3; i++)
+		if (set[i] && !hook_readable(set[i], set_bytes(n)))
+			return false;
+	return true;
+}
+
+static int select_watched(int n, fd_set *const set[3], const struct timespec *timeout, const sigset_t *mask)
+{
+	struct fd_sets asked;
+	struct timespec left;
+	uint64_t end;
+	if (!self_active() || n < 0 || n > SELECT_MAX || !wait_end(timeout, &end) || !sets_readable(set, n))
+		return real.pselect(n, set[0], set[1], set[2], timeout, mask);
+	copy_sets(set, &asked, n, true);
+	for (;;) {
+		uint32_t changes = load_acquire(&ready_changes);
+		uint64_t due = ready_run();
+		int r = real.pselect(n, set[0], set[1], set[2], wait_left(end, due, &left), mask);
+		ready_run();
+		if (r < 0 || (r > 0 && changes == load_acquire(&ready_changes)))
+			return r;
+		if (r == 0 && wait_is_over(end))
+			return 0;
+		copy_sets(set, &asked, n, false);
+	}
+}
+
+static int select_as(unsigned id, int n, fd_set *const set[3], const struct timespec *timeout, const sigset_t *mask,
+		     const void *caller)
+{
+	struct hook h;
+	bool go, ruled = wait_enter(&h, id, caller, &go);
+	if (!go)
+		return (int)hook_leave(&h);
+	int r = select_watched(n, set, timeout, mask);
+	return ruled ? wait_leave(&h, r) : r;
+}
+
+/* As on Linux, *timeout is left with what remains. */
+HOOK int select(int n, fd_set *r, fd_set *w, fd_set *e, struct timeval *timeout)
+{
+	fd_set *const set[3] = { r, w, e };
+	struct timespec t, left;
+	uint64_t end;
+	if (likely(!ready_needed()) || (timeout && (!hook_readable(timeout, sizeof(*timeout)) || timeout->tv_sec < 0 ||
+						    timeout->tv_usec < 0 || timeout->tv_usec >= 1000000)))
+		return real.select(n, r, w, e, timeout);
+	if (timeout)
+		t = (struct timespec){ timeout->tv_sec, timeout->tv_usec * 1000 };
+	wait_end(timeout ? &t : NULL, &end);
+	int ret = select_as(SNAG_CALL_select, n, set, timeout ? &t : NULL, NULL, __builtin_return_address(0));
+	if (timeout && wait_left(end, READY_NEVER, &left)) {
+		timeout->tv_sec = left.tv_sec;
+		timeout->tv_usec = left.tv_nsec / 1000;
+	}
+	return ret;
+}
+
+HOOK_ALIAS(__select, select);
+
+HOOK int pselect(int n, fd_set *r, fd_set *w, fd_set *e, const struct timespec *timeout, const sigset_t *mask)
+{
+	fd_set *const set[3] = { r, w, e };
+	struct timespec t;
+	if (likely(!ready_needed()) || (timeout && !hook_readable(timeout, sizeof(*timeout))))
+		return real.pselect(n, r, w, e, timeout, mask);
+	if (timeout)
+		t = *timeout;
+	return select_as(SNAG_CALL_pselect, n, set, timeout ? &t : NULL, mask, __builtin_return_address(0));
+}

@@ -1,0 +1,110 @@
+/* ready.c - what the wait hooks of this process must heed */
+#include "ready.h"
+#include "epset.h"
+#include "pending.h"
+#include "self.h"
+#include <base/sys.h>
+#include <errno.h>
+#include <signal.h>
+
+uint32_t ready_flags;
+uint32_t ready_changes;
+
+static uint32_t lock;		/* thread id of the holder; 0: free */
+static uint32_t lock_pid;	/* the process that it speaks of: a fork child finds its parent's */
+
+/* ---- what the policy may do ---- */
+
+static unsigned flags_of_step(const struct rule_step *s, unsigned call)
+{
+	if (call == SNAG_CALL_accept || call == SNAG_CALL_accept4)
+		return s->action == SNAG_ACTION_hold ? READY_HOLDS | READY_SETS : 0;
+	if (call == SNAG_CALL_connect)
+		return s->delay_ns || s->jitter_ns || s->after_ns || s->err == ETIMEDOUT ||
+				       s->action == SNAG_ACTION_syn_drop ? READY_SETS : 0;
+	return READY_RULES | (s->action == SNAG_ACTION_spurious ? READY_SETS : 0);
+}
+
+static unsigned flags_of_call(const struct rules *r, unsigned call)
+{
+	unsigned flags = 0;
+	for (uint32_t i = 0; i < r->call[call].n; i++) {
+		const struct rule *rule = rules_rule(r, rules_by_call(r, call, i));
+		for (uint32_t k = 0; rule && k < rule->n_steps; k++)
+			flags |= flags_of_step(rules_step(r, rule->first_step + k), call);
+	}
+	return flags;
+}
+
+void ready_start(const struct rules *r)
+{
+	static const uint16_t calls[] = { SNAG_CALL_accept, SNAG_CALL_accept4, SNAG_CALL_connect, SNAG_CALL_poll,
+					  SNAG_CALL_ppoll, SNAG_CALL_select, SNAG_CALL_pselect, SNAG_CALL_epoll_wait,
+					  SNAG_CALL_epoll_pwait, SNAG_CALL_epoll_pwait2 };
+	unsigned flags = 0;
+	for (unsigned i = 0; i < ARRAY_LEN(calls); i++)
+		flags |= flags_of_call(r, calls[i]);
+	store_release(&ready_flags, flags);
+}
+
+/* ---- the lock ---- */
+
+static long mask_signals(int how, const uint64_t *set, uint64_t *was)
+{
+	return sys_call(SYS_rt_sigprocmask, how, set, was, sizeof(*set));
+}
+
+bool ready_lock(struct ready_guard *g)
+{
+	static const uint64_t all = ~0ull;
+	uint32_t tid = sys_gettid(), none = 0;
+	if (!self_active() || self_borrowed())
+		return false;
+	mask_signals(SIG_SETMASK, &all, &g->signals);
+	if (load_relaxed(&lock_pid) != self->who.pid) {
+		store_relaxed(&lock, 0);
+		store_release(&lock_pid, self->who.pid);
+	}
+	while (!cas(&lock, &none, tid)) {
+		sys_call(SYS_sched_yield);
+		none = 0;
+	}
+	return true;
+}
+
+void ready_unlock(struct ready_guard *g)
+{
+	store_release(&lock, 0);
+	mask_signals(SIG_SETMASK, &g->signals, NULL);
+}
+
+static uint64_t run(void)
+{
+	uint64_t next = pending_run(self_now());
+	if (next == READY_NEVER)
+		epset_rest();
+	else
+		epset_wake_at(next);
+	return next;
+}
+
+uint64_t ready_run(void)
+{
+	struct ready_guard g;
+	uint64_t next = READY_NEVER;
+	if ((load_relaxed(&ready_flags) & READY_LATE) && ready_lock(&g)) {
+		next = run();
+		ready_unlock(&g);
+	}
+	return next;
+}
+
+void ready_run_in(int epfd)
+{
+	struct ready_guard g;
+	if (!(load_relaxed(&ready_flags) & READY_SETS) || !ready_lock(&g))
+		return;
+	epset_note(epfd);
+	run();
+	ready_unlock(&g);
+}

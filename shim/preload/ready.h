@@ -1,0 +1,45 @@
+/* ready.h - what the wait hooks of this process must heed: one word of flags, a lock of the process's own, and the
+ * moments at which something is due. */
+#ifndef PRELOAD_READY_H
+#define PRELOAD_READY_H
+
+#include <base/base.h>
+#include <policy/rules.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum ready_flag {
+	READY_SETS = 1 << 0,	/* the policy may hide or delay readiness: epoll sets are remembered */
+	READY_HOLDS = 1 << 1,	/* it may hold connections */
+	READY_RULES = 1 << 2,	/* rules on poll, select or epoll calls */
+	READY_LATE = 1 << 3,	/* connection attempts of this process are late */
+};
+
+/* 0: every wait hook goes straight to the real call. */
+extern uint32_t ready_flags;
+/* Bumped when a late connection was begun anew: what a wait saw before may be the moment in between. */
+extern uint32_t ready_changes;
+
+/* From the policy, at the start. */
+void ready_start(const struct rules *r);
+
+static inline bool ready_needed(void)
+{
+	return unlikely(load_relaxed(&ready_flags) != 0);
+}
+
+/* The process's own lock over what ready, pending, epset and held keep. All signals are blocked meanwhile. False: it is
+ * not to be had (no session, a vfork child); go without. */
+struct ready_guard {
+	uint64_t signals;
+};
+bool ready_lock(struct ready_guard *g);
+void ready_unlock(struct ready_guard *g);
+
+#define READY_NEVER UINT64_MAX
+/* Does what is due, with the lock taken here. Session time at which something is due next; READY_NEVER: nothing. */
+uint64_t ready_run(void);
+/* The same before a wait in an epoll set, or after a registration there: the set is remembered, and its timer set. */
+void ready_run_in(int epfd);
+
+#endif
