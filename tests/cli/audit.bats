@@ -18,6 +18,10 @@ a.close(); d.close()
 PY
 }
 
+session_lives() {
+  "$SNAG" sessions | grep -q "^$1 "
+}
+
 @test "the counts, with and without a trace, and the command's own exit status" {
   program
   run --separate-stderr "$SNAG" run -q --audit -- "$PYTHON" "$WORK/p.py"
@@ -43,10 +47,11 @@ PY
 
 @test "a session that is joined is not audited by whoever joins" {
   program
-  "$SNAG" run -q --session "audit-$BATS_TEST_NUMBER-$$" -- sleep 30 3>&- &
+  local name=audit-$BATS_TEST_NUMBER-$$
+  "$SNAG" run -q --session "$name" -- sleep 30 3>&- &
   local keeper=$!
-  wait_for "$SNAG" run -q --session "audit-$BATS_TEST_NUMBER-$$" -- true
-  run "$SNAG" run -q --session "audit-$BATS_TEST_NUMBER-$$" --audit -- true
+  wait_for session_lives "$name"
+  run "$SNAG" run -q --session "$name" --audit -- true
   kill "$keeper"
   assert_equal "$status" 125
   assert_output --partial "--audit is for whoever makes it"
