@@ -20,6 +20,7 @@ int cmd_check(int argc, char **argv);
 int cmd_schema(int argc, char **argv);
 int cmd_why(int argc, char **argv);
 int cmd_trace(int argc, char **argv);
+int cmd_ports(int argc, char **argv);
 int cmd_sessions(int argc, char **argv);
 int cmd_keeper(int argc, char **argv);
 

@@ -16,6 +16,7 @@ static const struct {
 	{ "snag check", cmd_check, "validate policy files" },
 	{ "snag why", cmd_why, "would this bind work now, and who is in the way?" },
 	{ "snag trace", cmd_trace, "print a JSONL trace as text, with filters" },
+	{ "snag ports", cmd_ports, "the sockets of a live session: bindings, queues, connections, TIME_WAIT" },
 	{ "snag sessions", cmd_sessions, "list the live sessions" },
 	{ "snag schema", cmd_schema, "print the JSON Schema of policies or traces" },
 	{ "snag keeper", cmd_keeper, NULL },

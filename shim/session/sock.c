@@ -203,6 +203,26 @@ struct sock_ref sock_find(const struct session *s, uint64_t cookie)
 	return sock_is(s, r) ? r : none;
 }
 
+void sock_each_holder(const struct session *s, uint32_t sock, void (*each)(void *arg, const struct proc *p, int fd),
+		      void *arg)
+{
+	struct sock_hold *h;
+	struct sock k;
+	struct proc p;
+	uint32_t steps = 0;
+
+	if (!sock_get(s, sock, &k))
+		return;
+	if (word_state(k.word) == SOCK_PRIVATE) {
+		if (proc_get(s, word_owner(k.word), &p) && proc_alive(&p))
+			each(arg, &p, k.fd);
+		return;
+	}
+	for (h = hold_next(s, sock, k.holds, &steps); h; h = hold_next(s, sock, load_acquire(&h->next), &steps))
+		if (proc_get(s, load_acquire(&h->proc), &p) && proc_alive(&p))
+			each(arg, &p, load_acquire(&h->fd));
+}
+
 uint32_t sock_holder(const struct session *s, uint32_t sock, int *fd, unsigned *others)
 {
 	struct sock k;

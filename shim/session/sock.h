@@ -84,6 +84,10 @@ void sock_confirm_end(struct session *s, uint32_t proc, proc_closed_fn *closed, 
  * it. 0: nobody. */
 uint32_t sock_holder(const struct session *s, uint32_t sock, int *fd, unsigned *others);
 
+/* Calls back with each living process that holds it, and one of its descriptors there. */
+void sock_each_holder(const struct session *s, uint32_t sock, void (*each)(void *arg, const struct proc *p, int fd),
+		      void *arg);
+
 /* Under the lock, after its owner died inside: makes references and words agree again. Words tell what is private,
  * records who has what is shared; chains are made anew from the records. Returns what it mended. */
 unsigned session_repair(struct session *s);

@@ -3,7 +3,7 @@ _snag() {
   local cur=${COMP_WORDS[COMP_CWORD]} command=${COMP_WORDS[1]} i
   COMPREPLY=()
   if [ "$COMP_CWORD" -eq 1 ]; then
-    mapfile -t COMPREPLY < <(compgen -W "run check why trace sessions schema --help --version" -- "$cur")
+    mapfile -t COMPREPLY < <(compgen -W "run check why ports trace sessions schema --help --version" -- "$cur")
     return
   fi
   for ((i = 2; i < COMP_CWORD; i++)); do
