@@ -2,7 +2,7 @@
 #include "pass.h"
 #include "stream.h"
 
-static ssize_t recv_from(unsigned id, int fd, void *buf, size_t n, int flags, struct sockaddr *sa, socklen_t *len,
+static SLOW ssize_t recv_from(unsigned id, int fd, void *buf, size_t n, int flags, struct sockaddr *sa, socklen_t *len,
 			 const void *caller)
 {
 	struct stream s;
@@ -74,14 +74,14 @@ ssize_t __recvfrom_chk(int fd, void *buf, size_t n, size_t size, int flags, stru
 	return recv_from(SNAG_CALL_recvfrom, fd, buf, n, flags, sa, len, __builtin_return_address(0));
 }
 
-HOOK ssize_t readv(int fd, const struct iovec *iov, int n)
+static SLOW ssize_t readv_watched(int fd, const struct iovec *iov, int n, const void *caller)
 {
 	struct iovec cut[STREAM_BUFFERS];
 	struct stream s;
 	size_t want;
 	ssize_t r;
-	if (likely(!stream_asked(STREAM_RECV)) || n < 0 || !stream_sum(iov, (size_t)n, &want) ||
-	    !stream_enter(&s, SNAG_CALL_readv, fd, want, 0))
+	if (n < 0 || !stream_sum(iov, (size_t)n, &want) ||
+	    !stream_enter_from(&s, SNAG_CALL_readv, fd, want, 0, caller))
 		return real.readv(fd, iov, n);
 	if (stream_go(&s)) {
 		bool whole = s.most == want;
@@ -91,6 +91,13 @@ HOOK ssize_t readv(int fd, const struct iovec *iov, int n)
 		while (stream_again(&s, r, r));
 	}
 	return stream_leave(&s);
+}
+
+HOOK ssize_t readv(int fd, const struct iovec *iov, int n)
+{
+	if (likely(!stream_asked(STREAM_RECV)))
+		return real.readv(fd, iov, n);
+	return readv_watched(fd, iov, n, __builtin_return_address(0));
 }
 
 /* Into `m` what fits in s->most bytes; control messages and the sender's address come whole. */
@@ -108,7 +115,7 @@ static ssize_t recv_message(const struct stream *s, int fd, struct msghdr *m, in
 	return r;
 }
 
-static ssize_t recv_watched(int fd, struct msghdr *m, int flags, const void *caller)
+static SLOW ssize_t recv_watched(int fd, struct msghdr *m, int flags, const void *caller)
 {
 	struct stream s;
 	size_t want;
@@ -159,7 +166,7 @@ static int recv_messages(struct stream *s, int fd, struct mmsghdr *m, unsigned n
 	return 1;
 }
 
-static int recv_many(int fd, struct mmsghdr *m, unsigned n, int flags, struct timespec *timeout, const void *caller)
+static SLOW int recv_many(int fd, struct mmsghdr *m, unsigned n, int flags, struct timespec *timeout, const void *caller)
 {
 	struct stream s;
 	size_t want, bytes;

@@ -3,7 +3,7 @@
 #include "stream.h"
 #include <sys/sendfile.h>
 
-static ssize_t send_to(unsigned id, int fd, const void *buf, size_t n, int flags, const struct sockaddr *sa,
+static SLOW ssize_t send_to(unsigned id, int fd, const void *buf, size_t n, int flags, const struct sockaddr *sa,
 		       socklen_t len, const void *caller)
 {
 	struct stream s;
@@ -43,14 +43,14 @@ HOOK ssize_t sendto(int fd, const void *buf, size_t n, int flags, const struct s
 	return send_to(SNAG_CALL_sendto, fd, buf, n, flags, sa, len, __builtin_return_address(0));
 }
 
-HOOK ssize_t writev(int fd, const struct iovec *iov, int n)
+static SLOW ssize_t writev_watched(int fd, const struct iovec *iov, int n, const void *caller)
 {
 	struct iovec cut[STREAM_BUFFERS];
 	struct stream s;
 	size_t want;
 	ssize_t r;
-	if (likely(!stream_asked(STREAM_SEND)) || n < 0 || !stream_sum(iov, (size_t)n, &want) ||
-	    !stream_enter(&s, SNAG_CALL_writev, fd, want, 0))
+	if (n < 0 || !stream_sum(iov, (size_t)n, &want) ||
+	    !stream_enter_from(&s, SNAG_CALL_writev, fd, want, 0, caller))
 		return real.writev(fd, iov, n);
 	if (stream_go(&s)) {
 		bool whole = s.most == want;
@@ -62,18 +62,32 @@ HOOK ssize_t writev(int fd, const struct iovec *iov, int n)
 	return stream_leave(&s);
 }
 
+HOOK ssize_t writev(int fd, const struct iovec *iov, int n)
+{
+	if (likely(!stream_asked(STREAM_SEND)))
+		return real.writev(fd, iov, n);
+	return writev_watched(fd, iov, n, __builtin_return_address(0));
+}
+
 /* The descriptor that reads is a file's: the call is the socket's that is written to. */
-HOOK ssize_t sendfile(int out, int in, off_t *offset, size_t n)
+static SLOW ssize_t sendfile_watched(int out, int in, off_t *offset, size_t n, const void *caller)
 {
 	struct stream s;
 	ssize_t r;
-	if (likely(!stream_asked(STREAM_SEND)) || !stream_enter(&s, SNAG_CALL_sendfile, out, n, 0))
+	if (!stream_enter_from(&s, SNAG_CALL_sendfile, out, n, 0, caller))
 		return real.sendfile(out, in, offset, n);
 	if (stream_go(&s))
 		do
 			r = real.sendfile(out, in, offset, s.most);
 		while (stream_again(&s, r, r));
 	return stream_leave(&s);
+}
+
+HOOK ssize_t sendfile(int out, int in, off_t *offset, size_t n)
+{
+	if (likely(!stream_asked(STREAM_SEND)))
+		return real.sendfile(out, in, offset, n);
+	return sendfile_watched(out, in, offset, n, __builtin_return_address(0));
 }
 
 HOOK_ALIAS(sendfile64, sendfile);
@@ -92,7 +106,7 @@ static ssize_t send_message(const struct stream *s, int fd, const struct msghdr 
 	return real.sendmsg(fd, &part, flags);
 }
 
-static ssize_t send_watched(int fd, const struct msghdr *m, int flags, const void *caller)
+static SLOW ssize_t send_watched(int fd, const struct msghdr *m, int flags, const void *caller)
 {
 	struct stream s;
 	size_t want;
@@ -144,7 +158,7 @@ static int send_messages(struct stream *s, int fd, struct mmsghdr *m, unsigned n
 	return 1;
 }
 
-static int send_many(int fd, struct mmsghdr *m, unsigned n, int flags, const void *caller)
+static SLOW int send_many(int fd, struct mmsghdr *m, unsigned n, int flags, const void *caller)
 {
 	struct stream s;
 	size_t want = 0, one;

@@ -1,6 +1,8 @@
 /* stream.h - the way of the calls that move bytes: recv and its variants in recv.c, send and its variants in send.c.
  *
- *     if (likely(!stream_asked(STREAM_RECV)) || !stream_enter(&s, SNAG_CALL_x, fd, bytes, flags))
+ *     if (likely(!stream_asked(STREAM_RECV)))
+ *             return real.x(...);
+ *     if (!stream_enter_from(&s, SNAG_CALL_x, fd, bytes, flags, caller))
  *             return real.x(...);
  *     if (stream_go(&s))				false: a rule answered in the kernel's place
  *             do
@@ -26,6 +28,9 @@ static inline bool stream_asked(unsigned way)
 	return unlikely(stream_ways & way);
 }
 
+/* Kept out of the hooks, which are to be short where no rule concerns them. */
+#define SLOW __attribute__((noinline))
+
 struct stream {
 	struct hook h;
 	size_t want;	/* bytes that the program asked for */
@@ -37,8 +42,6 @@ struct stream {
 };
 
 /* True: the call concerns the session. flags: MSG_*; 0 where the call has none. */
-#define stream_enter(s, id, fd, want, flags)                                                                           \
-	stream_enter_from(s, id, fd, want, flags, __builtin_return_address(0))
 bool stream_enter_from(struct stream *s, unsigned id, int fd, size_t want, int flags, const void *caller);
 
 /* Decision and what comes before the call. True: make the real call, with at most s->most bytes. */

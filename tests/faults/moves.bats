@@ -1,0 +1,167 @@
+#!/usr/bin/env bats
+# Rules on the calls that move bytes: every variant of them, real counts, and errnos that a correct program survives.
+
+load ../helper
+
+RECVS='read __read __read_chk readv recv __recv_chk recvfrom __recvfrom_chk recvmsg recvmmsg SYS_read SYS_recvfrom'
+SENDS='write __write writev send __send sendto sendmsg sendmmsg sendfile SYS_write SYS_sendto'
+
+setup() {
+  setup_work
+}
+
+teardown() {
+  teardown_work
+}
+
+# moves RULE WHAT LINE MESSAGES: the program `moves WHAT` says LINE of each call; MESSAGES of those with two messages.
+moves() {
+  local rule=$1 what=$2 line=$3 messages=$4 name expected='' names=$SENDS
+  [[ $what == recv* ]] && names=$RECVS
+  for name in $names; do
+    if [[ $name == *mmsg ]]; then expected+="$name $messages"$'\n'; else expected+="$name $line"$'\n'; fi
+  done
+  # shellcheck disable=SC2086
+  run timeout 30 "$SNAG" run -q -o "$WORK/trace.jsonl" --rule "$rule" -- "$PROGRAMS/moves" $what
+  assert_success
+  assert_output "${expected%$'\n'}"
+}
+
+under() {
+  local rule=$1
+  shift
+  run timeout 30 "$SNAG" run -q -o "$WORK/trace.jsonl" --rule "$rule" -- "$@"
+}
+
+python() {
+  local rule=$1
+  under "$rule" "$PYTHON" -c "
+import errno, os, select, signal, socket, sys, threading, time
+def name(f, *a):
+    try: return f(*a)
+    except OSError as e: return errno.errorcode[e.errno]
+l = socket.socket(); l.bind(('127.0.0.1', 0)); l.listen(8)
+a = socket.create_connection(l.getsockname()); b = l.accept()[0]
+$2"
+}
+
+@test "without a rule on them they are themselves" {
+  moves 'bind: log=x' recv '10 abcdefghij' '10 abcdefghij'
+  moves 'bind: log=x' send '10 abcdefghij' '10 abcdefghij'
+  run jq -r '.call' "$WORK/trace.jsonl"
+  refute_output --regexp 'send|write|recv|read'
+}
+
+@test "clamp: at most so many bytes really move, and none is lost" {
+  moves 'recv role=client: clamp=3' recv '3 3 3 1 abcdefghij' '2 2 2 2 2 abcdefghij'
+  moves 'send role=client: clamp=3' send '3 3 3 1 abcdefghij' '2 2 2 2 2 abcdefghij'
+  run jq -s -c 'map(select(.call == "write")) | map([.ret, .by, .rule])' "$WORK/trace.jsonl"
+  assert_output '[[3,"rule","rule1"],[3,"rule","rule1"],[3,"rule","rule1"],[1,"rule","rule1"],[3,"rule","rule1"],[3,"rule","rule1"],[3,"rule","rule1"],[1,"rule","rule1"],[3,"rule","rule1"],[3,"rule","rule1"],[3,"rule","rule1"],[1,"rule","rule1"]]'
+}
+
+@test "clamp on unix streams" {
+  moves 'recv family=unix: clamp=4' 'recv unix' '4 4 2 abcdefghij' '2 2 2 4 abcdefghij'
+  moves 'send family=unix: clamp=4' 'send unix' '4 4 2 abcdefghij' '2 2 2 4 abcdefghij'
+}
+
+@test "a datagram is never cut" {
+  python 'recv,send: clamp=2' "
+u = socket.socket(type=socket.SOCK_DGRAM); u.bind(('127.0.0.1', 0))
+v = socket.socket(type=socket.SOCK_DGRAM); print(v.sendto(b'datagram', u.getsockname()), u.recv(99))
+p, q = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM); print(p.send(b'datagram'), q.recv(99))"
+  assert_output $'8 b\'datagram\'\n8 b\'datagram\''
+}
+
+@test "bytes_sent and bytes_received: the call that would cross the border ends there" {
+  moves 'send role=client count_per=socket limit=1 bytes_sent=4: EPIPE' send '4 EPIPE+SIGPIPE 6 abcdefghij' \
+    '2 2 EPIPE+SIGPIPE 6 abcdefghij'
+  moves 'recv role=client count_per=socket limit=1 bytes_received=4: ECONNRESET' recv '4 ECONNRESET 6 abcdefghij' \
+    '2 2 ECONNRESET 6 abcdefghij'
+}
+
+@test "bytes are counted over all processes that have the socket" {
+  python 'send role=client bytes_sent=5: EPIPE' "
+print(a.send(b'abc')); sys.stdout.flush()
+if os.fork() == 0: print(a.send(b'def')); os._exit(0)
+os.wait(); signal.signal(signal.SIGPIPE, signal.SIG_IGN); print(name(a.send, b'g'), b.recv(9))"
+  assert_output $'3\n2\nEPIPE b\'abcde\''
+}
+
+@test "a peek moves nothing" {
+  python 'recv role=client bytes_received=3: ECONNRESET' "
+b.send(b'abcdef'); print(a.recv(9, socket.MSG_PEEK), a.recv(9, socket.MSG_PEEK), a.recv(9), name(a.recv, 9))"
+  assert_output "b'abc' b'abc' b'abc' ECONNRESET"
+}
+
+@test "EPIPE comes with SIGPIPE, and without it where the program asked so" {
+  moves 'send role=client count_per=socket first=1: EPIPE' send 'EPIPE+SIGPIPE 10 abcdefghij' 'EPIPE+SIGPIPE 10 abcdefghij'
+  python 'send role=client first=1: EPIPE' "
+signal.signal(signal.SIGPIPE, lambda *x: print('SIGPIPE'))
+print(name(a.send, b'x', socket.MSG_NOSIGNAL))"
+  assert_output EPIPE
+}
+
+@test "EAGAIN comes with readiness raised again, also for edges" {
+  python 'recv role=client first=3: EAGAIN' "
+a.setblocking(False); e = select.epoll(); e.register(a, select.EPOLLIN | select.EPOLLET)
+b.send(b'abc'); seen = []
+while not seen or seen[-1] != b'abc': assert e.poll(5); seen.append(name(a.recv, 9))
+print(*seen, e.poll(0))"
+  assert_output "EAGAIN EAGAIN EAGAIN b'abc' []"
+  python 'send role=client first=2: EAGAIN' "
+a.setblocking(False); e = select.epoll(); e.register(a, select.EPOLLOUT | select.EPOLLET); e.poll(5)
+seen = [name(a.send, b'abc')]
+while seen[-1] != 3: assert e.poll(5); seen.append(name(a.send, b'abc'))
+print(*seen)"
+  assert_output "EAGAIN EAGAIN 3"
+}
+
+@test "EAGAIN and EINTR are for those who can meet them" {
+  python 'recv role=client: EAGAIN' "b.send(b'abc'); print(a.recv(9))"
+  assert_output "b'abc'"
+  python 'recv role=client: EINTR' "a.setblocking(False); b.send(b'abc'); print(a.recv(9))"
+  assert_output "b'abc'"
+  python 'recv role=client first=2: EINTR' "b.send(b'abc'); print(a.recv(9))"
+  assert_output "b'abc'"
+  run jq -s -c 'map(select(.call == "recv") | .errno)' "$WORK/trace.jsonl"
+  assert_output '["EINTR","EINTR"]'
+}
+
+@test "a delayed recv waits for its socket's own time at most" {
+  python 'recv role=client: delay=10s' "
+import struct
+a.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack('qq', 0, 100000)); b.send(b'x')
+print(name(a.recv, 1))"
+  assert_output EAGAIN
+}
+
+@test "stall: no progress on this way for so long, in no process" {
+  python 'recv role=client first=1: stall=300ms' "
+b.send(b'xy'); t = time.monotonic(); a.send(b'z'); print(a.recv(1), time.monotonic() - t >= 0.3)"
+  assert_output "b'x' True"
+  python 'recv role=client first=1: stall=60s' "
+b.send(b'xy'); start = threading.Event(); pids = []
+def child():
+    pids.append(os.fork())
+    if not pids[0]: signal.alarm(60); a.recv(1); os._exit(0)
+child(); child_in_recv = lambda: open('/proc/%d/syscall' % pids[0]).read().split()[0] in ('0', '63', '35', '230', '115')
+while not child_in_recv(): time.sleep(0.01)
+second = os.fork()
+if second == 0: signal.setitimer(signal.ITIMER_REAL, 0.3); signal.signal(signal.SIGALRM, lambda *x: os._exit(7)); a.recv(1); os._exit(0)
+print(os.waitstatus_to_exitcode(os.waitpid(second, 0)[1])); os.kill(pids[0], 9); os.wait()"
+  assert_output 7
+}
+
+@test "a dry run moves everything" {
+  run timeout 30 "$SNAG" run -q --dry-run -o "$WORK/trace.jsonl" --rule 'send: clamp=1' -- "$PROGRAMS/moves" send
+  assert_line 'write 10 abcdefghij'
+  run jq -s 'map(select(.call == "write" and .dry)) | length > 0' "$WORK/trace.jsonl"
+  assert_output true
+}
+
+@test "files and pipes are nobody's business" {
+  under 'recv,send: clamp=1' "$PYTHON" -c "
+import os
+r, w = os.pipe(); print(os.write(w, b'abc'), os.read(r, 9))"
+  assert_output "3 b'abc'"
+}
