@@ -46,7 +46,8 @@ static bool is_held(const struct engine *e, uint32_t sock)
 
 	if (model_foreign_get(e->model, sock, &f))
 		return true;	/* the kernel has listed it just now */
-	return sock && model_get(e->model, sock, &s) && (!e->holder || e->holder(e->arg, sock, s.serial, &h));
+	return sock && model_get(e->model, sock, &s) &&
+	       (model_is_bare(sock) || !e->holder || e->holder(e->arg, sock, s.serial, &h));
 }
 
 static bool is_foreign(const struct engine *e, uint32_t sock)
@@ -141,9 +142,9 @@ uint32_t engine_in_the_way(const struct engine *e, const struct snag_call *c, co
 	if (p->why == SNAG_WHY_HELD && same_sock(e, p->holder, p->holder_serial))
 		holder = p->holder;
 	else if (c->call == SNAG_CALL_bind)
-		holder = model_holder(e->model, c->sock, &c->addr, c->proto);
+		holder = model_holder(e->model, c->sock, &c->addr, c->proto, c->start_ns);
 	else if (c->call == SNAG_CALL_listen && model_get(e->model, c->sock, &s) && s.serial == c->serial)
-		holder = model_holder(e->model, c->sock, &s.local, s.proto);
+		holder = model_holder(e->model, c->sock, &s.local, s.proto, c->start_ns);
 	return is_held(e, holder) ? holder : 0;
 }
 

@@ -35,8 +35,8 @@ static enum bind_answer devices_meet(uint32_t a, uint32_t b)
 {
 	if (!a || !b)
 		return BIND_CONFLICT;
-	if (a == MODEL_DEVICE_UNKNOWN || b == MODEL_DEVICE_UNKNOWN)
-		return BIND_UNSURE;
+	if (a == MODEL_DEVICE_UNKNOWN || b == MODEL_DEVICE_UNKNOWN || ((a ^ b) & MODEL_DEVICE_NAME))
+		return BIND_UNSURE;	/* a name here, an index there */
 	return a == b ? BIND_CONFLICT : BIND_FREE;
 }
 
@@ -77,9 +77,19 @@ enum bind_answer bind_conflict(const struct bind_claim *new, const struct bind_c
 	if (bind_reuses_addr(new, old) || bind_reuses_port(new, old))
 		return BIND_FREE;
 	answer = bind_overlap(new, old);
+	if (answer == BIND_CONFLICT && old->closing && (new->options & old->options & SNAG_OPTION_REUSEPORT))
+		return BIND_UNSURE;
 	if (answer != BIND_CONFLICT || !old->hidden)
 		return answer;
 	other.options |= old->hidden;	/* had it all that is hidden, would it still be in the way? */
 	other.hidden = 0;
 	return bind_conflict(new, &other) == BIND_CONFLICT ? BIND_CONFLICT : BIND_UNSURE;
+}
+
+bool bind_same(const struct bind_claim *a, const struct bind_claim *b)
+{
+	return a->addr.port == b->addr.port && a->addr.family == b->addr.family && a->domain == b->domain &&
+	       a->options == b->options && a->listening == b->listening && a->time_wait == b->time_wait &&
+	       a->vague == b->vague && a->device == b->device && a->uid == b->uid &&
+	       addr_equal_ip(&a->addr, &b->addr);
 }

@@ -17,6 +17,7 @@ struct bind_claim {
 	uint8_t options;	/* enum snag_option bits, as they are now */
 	uint8_t hidden;		/* of the old one: those of them that are not known; they are not set in `options` */
 	bool listening, time_wait;
+	bool closing;		/* closed, and in TIME_WAIT as soon as its FIN is acknowledged: perhaps already */
 	bool vague;		/* addr is a wildcard that stands for one address which is not known */
 	uint32_t device;	/* 0: none; MODEL_DEVICE_UNKNOWN */
 	uint32_t uid;
@@ -26,6 +27,8 @@ enum bind_answer { BIND_FREE, BIND_UNSURE, BIND_CONFLICT };
 
 /* Do the addresses of the new socket and the old one meet? Not symmetric. */
 bool bind_addresses_meet(const struct bind_claim *new, const struct bind_claim *old);
+/* Are these two the same claim? Then one answer serves for both. */
+bool bind_same(const struct bind_claim *a, const struct bind_claim *b);
 /* Devices and addresses: can the two be in each other's way at all? */
 enum bind_answer bind_overlap(const struct bind_claim *new, const struct bind_claim *old);
 /* REUSEADDR of both, and the old one does not listen. */

@@ -6,50 +6,25 @@
  *   established, told by the kernel's state: close_wait, fin_wait, time_wait
  *
  * The real call's answer counts: what a rule answered in its place has changed nothing. */
+#include "learn.h"
+#include "bare.h"
+#include "conn.h"
 #include "name.h"
 #include "port.h"
 #include "record.h"
 #include "traffic.h"
+#include "tuple.h"
 
-#include <base/addr.h>
+#include <base/base.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
 
-typedef void learn_fn(struct model *m, struct model_sock *r, const struct snag_call *c, const struct snag_outcome *o,
-		      uint64_t now_ns);
-
-/* bind() to a specific IPv6 address sets IPV6_V6ONLY: __inet6_bind() (net/ipv6/af_inet6.c). */
-static void local_is(struct model_sock *r, const struct snag_addr *a)
-{
-	r->local = *a;
-	if (a->family == AF_INET6 && !addr_is_any(a) && !addr_is_mapped(a))
-		r->options |= SNAG_OPTION_V6ONLY;
-}
-
-/* TCP entering CLOSE keeps a port that was named and releases any other: inet_put_port() in tcp_set_state(). */
-static void disconnected(struct model *m, struct model_sock *r, uint64_t now_ns)
-{
-	if (r->flags & MODEL_COUNTED)
-		traffic_leave(m, r, now_ns);
-	r->peer = (struct snag_addr){0};
-	r->flags &= (uint8_t)~MODEL_VAGUE;
-	r->role = SNAG_ROLE_NONE;
-	record_state(r, r->flags & MODEL_EXPLICIT || r->proto == SNAG_PROTO_UNIX ? SNAG_STATE_BOUND : SNAG_STATE_CLOSED,
-		     now_ns);
-}
-
-static void connecting(struct model_sock *r, uint8_t state, const struct snag_addr *peer, uint64_t now_ns)
-{
-	if (peer->family)
-		r->peer = *peer;
-	r->role = SNAG_ROLE_CLIENT;
-	if (r->local.port && addr_is_any(&r->local))
-		r->flags |= MODEL_VAGUE;
-	record_state(r, state, now_ns);
-}
+#ifndef SO_BINDTOIFINDEX
+#define SO_BINDTOIFINDEX 62
+#endif
 
 static void learn_socket(struct model *m, struct model_sock *r, const struct snag_call *c, const struct snag_outcome *o,
 			 uint64_t now_ns)
@@ -67,25 +42,39 @@ static void learn_socket(struct model *m, struct model_sock *r, const struct sna
 		record_state(n, SNAG_STATE_ESTABLISHED, now_ns);
 }
 
+/* The kernel refused the port: it takes the address back, __inet_bind(), __inet6_bind(). */
+static void address_lost(struct model_sock *r, int err)
+{
+	if (err == EADDRINUSE && !r->on_port && !record_holds(r) && r->local.family == r->domain && r->proto != SNAG_PROTO_UNIX)
+		r->local = (struct snag_addr){.family = r->domain};
+}
+
 static void learn_bind(struct model *m, struct model_sock *r, const struct snag_call *c, const struct snag_outcome *o,
 		       uint64_t now_ns)
 {
+	static const uint8_t zero[16];
 	const struct snag_addr *a = o->local.family ? &o->local : &c->addr;
+	bool address_only = !a->port && r->proto != SNAG_PROTO_UNIX && (r->flags & MODEL_NO_PORT);
 
-	if (o->real_err)
+	if (o->real_err) {
+		address_lost(r, o->real_err);
 		return;
-	if (r->state == SNAG_STATE_CLOSED)
+	}
+	if (r->state == SNAG_STATE_CLOSED && !address_only)
 		record_state(r, SNAG_STATE_BOUND, now_ns);
 	if (a->family != r->domain)
 		return;
 	if (r->flags & MODEL_COUNTED)	/* an accepted one that was reset may be bound anew */
 		traffic_leave(m, r, now_ns);
 	port_unlink(m, c->sock);
-	local_is(r, a);
+	r->flags &= (uint16_t)~(MODEL_EXACT | MODEL_BY_CONNECT | MODEL_DOUBT | MODEL_VAGUE);
+	record_local(r, a);
 	if (c->addr.port)
 		r->flags |= MODEL_EXPLICIT;
+	if (r->proto != SNAG_PROTO_UNIX && memcmp(a->ip, zero, sizeof(zero)))
+		r->flags |= MODEL_ADDR;
 	port_link(m, c->sock);
-	port_admitted(m, r);
+	port_admitted(m, c->sock, now_ns);
 	if (r->proto == SNAG_PROTO_UNIX)
 		name_set(m, c->sock, c->path, c->path_len);
 }
@@ -99,115 +88,53 @@ static void learn_listen(struct model *m, struct model_sock *r, const struct sna
 	r->backlog = c->arg[0];
 	if (r->state == SNAG_STATE_LISTEN)
 		return;
+	r->queue_first = r->queue_last = r->queue_len = 0;
+	r->flags &= (uint16_t)~(MODEL_EXACT | MODEL_DOUBT | MODEL_BY_CONNECT);
 	record_state(r, SNAG_STATE_LISTEN, now_ns);
 	if (!r->on_port && o->local.port && o->local.family == r->domain) {	/* bound by listen itself */
-		local_is(r, &o->local);
+		record_local(r, &o->local);
 		port_link(m, c->sock);
 	}
-	port_admitted(m, r);
+	port_admitted(m, c->sock, now_ns);
 }
 
-static void learn_accept(struct model *m, struct model_sock *r, const struct snag_call *c, const struct snag_outcome *o,
-			 uint64_t now_ns)
-{
-	struct model_sock *n = o->real_err ? NULL : record_begin(m, o->new_sock, o->new_serial, now_ns);
-
-	if (!n)
-		return;
-	n->proto = r ? r->proto : c->proto;
-	n->domain = r ? r->domain : c->domain;
-	n->type = r ? r->type : SOCK_STREAM;
-	n->options = r ? r->options : 0;	/* sk_clone_lock() copies them */
-	n->device = r ? r->device : 0;
-	n->uid = r ? r->uid : c->who.uid;
-	n->role = SNAG_ROLE_ACCEPTED;
-	n->local = o->local.family ? o->local : r ? r->local : n->local;
-	n->peer = o->peer;
-	if (addr_is_any(&n->local))
-		n->flags |= MODEL_VAGUE;
-	record_state(n, SNAG_STATE_ESTABLISHED, now_ns);
-	if (n->proto == SNAG_PROTO_TCP && n->local.port)
-		traffic_enter(m, n);
-}
-
-static void learn_connect(struct model *m, struct model_sock *r, const struct snag_call *c,
-			  const struct snag_outcome *o, uint64_t now_ns)
-{
-	bool begins = r->state == SNAG_STATE_CLOSED || r->state == SNAG_STATE_BOUND || r->state == SNAG_STATE_SYN_SENT;
-
-	switch (o->real_err) {
-	case 0:
-		if (c->addr.family == AF_UNSPEC)
-			disconnected(m, r, now_ns);
-		else
-			connecting(r, SNAG_STATE_ESTABLISHED, &c->addr, now_ns);
-		break;
-	case EISCONN:
-		if (r->state == SNAG_STATE_SYN_SENT)
-			connecting(r, SNAG_STATE_ESTABLISHED, &(struct snag_addr){0}, now_ns);
-		break;
-	case EINPROGRESS:
-	case EALREADY:
-	case EINTR:	/* the attempt goes on */
-		if (begins && r->proto == SNAG_PROTO_TCP)
-			connecting(r, SNAG_STATE_SYN_SENT, &c->addr, now_ns);
-		break;
-	default:
-		if (!begins || r->proto != SNAG_PROTO_TCP)
-			break;
-		if (o->real_err != ECONNREFUSED && r->local.port)	/* it may have come as far as a FIN */
-			traffic_trail(m, r->local.port, r->options, now_ns);
-		disconnected(m, r, now_ns);
-	}
-}
-
-static void learn_shutdown(struct model *m, struct model_sock *r, const struct snag_call *c,
-			   const struct snag_outcome *o, uint64_t now_ns)
-{
-	if (o->real_err || r->proto != SNAG_PROTO_TCP)
-		return;
-	if (r->state == SNAG_STATE_LISTEN) {
-		if (c->arg[0] != SHUT_WR)	/* inet_shutdown(): a listener heeds RCV_SHUTDOWN only */
-			disconnected(m, r, now_ns);
-	} else if (r->state == SNAG_STATE_SYN_SENT) {
-		disconnected(m, r, now_ns);
-	} else if (c->arg[0] != SHUT_RD) {
-		record_state(r, SNAG_STATE_FIN_WAIT, now_ns);
-	}
-}
+/* Options that are one bit: of `options`, or of `flags`. */
+static const struct {
+	int level, name;
+	uint8_t option;
+	uint16_t flag;
+} bits[] = {
+	{SOL_SOCKET, SO_REUSEADDR, SNAG_OPTION_REUSEADDR, 0},
+	{SOL_SOCKET, SO_REUSEPORT, SNAG_OPTION_REUSEPORT, 0},
+	{IPPROTO_IPV6, IPV6_V6ONLY, SNAG_OPTION_V6ONLY, 0},
+	{IPPROTO_IP, IP_FREEBIND, 0, MODEL_FREEBIND},
+	{IPPROTO_IP, IP_TRANSPARENT, 0, MODEL_FREEBIND},
+	{IPPROTO_IPV6, IPV6_FREEBIND, 0, MODEL_FREEBIND},
+	{IPPROTO_IPV6, IPV6_TRANSPARENT, 0, MODEL_FREEBIND},
+	{IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 0, MODEL_NO_PORT},
+	{IPPROTO_IP, 51 /* IP_LOCAL_PORT_RANGE */, 0, MODEL_OWN_RANGE},
+};
 
 static void learn_setsockopt(struct model *m, struct model_sock *r, const struct snag_call *c,
 			     const struct snag_outcome *o, uint64_t now_ns)
 {
-	static const struct {
-		int level, name;
-		uint8_t option;
-	} rows[] = {
-		{SOL_SOCKET, SO_REUSEADDR, SNAG_OPTION_REUSEADDR},
-		{SOL_SOCKET, SO_REUSEPORT, SNAG_OPTION_REUSEPORT},
-		{IPPROTO_IPV6, IPV6_V6ONLY, SNAG_OPTION_V6ONLY},
-	};
+	int level = c->arg[0], name = c->arg[1], value = c->arg[2];
 
-	(void)m, (void)now_ns;
+	(void)now_ns;
 	if (o->real_err)
 		return;
-	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		if (c->arg[0] == rows[i].level && c->arg[1] == rows[i].name)
-			r->options = (uint8_t)((r->options & ~rows[i].option) | (c->arg[2] ? rows[i].option : 0));
-	if (c->arg[0] == SOL_SOCKET && (c->arg[1] == SO_BINDTODEVICE || c->arg[1] == 62 /* SO_BINDTOIFINDEX */))
-		r->device = MODEL_DEVICE_UNKNOWN;
-}
-
-static void learn_close(struct model *m, struct model_sock *r, const struct snag_call *c, const struct snag_outcome *o,
-			uint64_t now_ns)
-{
-	if (!o->last || o->real_err < 0)
-		return;
-	/* Whoever sends the first FIN keeps TIME_WAIT; fact: it is still open on this side. */
-	if ((c->facts & SNAG_FACT_TCP_STATE) && r->proto == SNAG_PROTO_TCP &&
-	    (r->state == SNAG_STATE_ESTABLISHED || r->state == SNAG_STATE_FIN_WAIT))
-		traffic_time_wait(m, r, now_ns);
-	model_forget(m, c->sock, now_ns);
+	for (unsigned i = 0; i < ARRAY_LEN(bits); i++) {
+		if (level != bits[i].level || name != bits[i].name)
+			continue;
+		r->options = (uint8_t)(value ? r->options | bits[i].option : r->options & ~bits[i].option);
+		r->flags = (uint16_t)(value ? r->flags | bits[i].flag : r->flags & ~bits[i].flag);
+	}
+	if (level == SOL_SOCKET && name == SO_LINGER)
+		r->flags = (uint16_t)(value == 1 ? r->flags | MODEL_HARD : r->flags & ~MODEL_HARD);
+	if (level == SOL_SOCKET && (name == SO_BINDTODEVICE || name == SO_BINDTOIFINDEX))
+		r->device = (uint32_t)value;
+	if (r->on_port && (r->flags & MODEL_EXACT))
+		port_link(m, c->sock);
 }
 
 static const struct {
@@ -247,8 +174,14 @@ void model_learn(struct model *m, const struct snag_call *c, const struct snag_o
 		return;
 	if (!r && !lessons[c->call].unknown)
 		return;
-	if (r && r->proto == SNAG_PROTO_TCP && (c->facts & SNAG_FACT_TCP_STATE))
-		record_state(r, model_state_of(c->tcp_state, r), now_ns);
+	if (r && r->proto == SNAG_PROTO_TCP && (c->facts & SNAG_FACT_TCP_STATE)) {
+		if (r->flags & MODEL_EXACT)
+			conn_told(m, c->sock, c->tcp_state, now_ns);
+		else
+			record_state(r, model_state_of(c->tcp_state, r), now_ns);
+	}
+	if (r && (r->flags & MODEL_EXACT))
+		bare_purge(m, now_ns);
 	lessons[c->call].learn(m, r, c, o, now_ns);
 }
 
@@ -286,10 +219,16 @@ void model_forget(struct model *m, uint32_t sock, uint64_t now_ns)
 
 	if (!r)
 		return;
-	if (r->flags & MODEL_COUNTED)
+	if (r->state == SNAG_STATE_LISTEN)
+		conn_deafen(m, sock, now_ns);
+	if (r->flags & MODEL_EXACT)
+		conn_close(m, sock, -1, now_ns);
+	else if (r->flags & MODEL_COUNTED)
 		traffic_leave(m, r, now_ns);
 	else if (r->proto == SNAG_PROTO_TCP && r->local.port && r->state >= SNAG_STATE_SYN_SENT)
 		traffic_trail(m, r->local.port, r->options, now_ns);
+	conn_part(m, sock);
+	tuple_unlink(m, sock);
 	port_unlink(m, sock);
 	name_drop(m, sock);
 	r->state = SNAG_STATE_NONE;

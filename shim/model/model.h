@@ -19,10 +19,28 @@ enum model_flag {
 	MODEL_EXPLICIT = 1 << 0,	/* bound to a port that the program named: kept until the last close */
 	MODEL_COUNTED = 1 << 1,		/* in model.traffic instead of a chain: accepted, on its listener's port */
 	MODEL_VAGUE = 1 << 2,		/* `local` is a wildcard; the kernel chose the real one at connect or accept */
+	MODEL_EXACT = 1 << 3,		/* connected, and the address that the kernel chose was told: both ends are followed */
+	MODEL_DOUBT = 1 << 4,		/* something may have happened to it that nobody saw: it may hold its port or not */
+	MODEL_TWIN = 1 << 5,		/* linked behind another record on the port that claims the same */
+	MODEL_IN_TUPLES = 1 << 6,	/* linked in the table of 4-tuples */
+	MODEL_ADDR = 1 << 7,		/* the program named the local address; a disconnect keeps it */
+	MODEL_FREEBIND = 1 << 8,	/* IP_FREEBIND or IP_TRANSPARENT: may take an address that no interface has */
+	MODEL_NO_PORT = 1 << 9,		/* IP_BIND_ADDRESS_NO_PORT: bind to port 0 takes the address only */
+	MODEL_HARD = 1 << 10,		/* SO_LINGER with 0 seconds: close sends a RST */
+	MODEL_SHUT_RD = 1 << 11,	/* shutdown() left this behind; a listener's children inherit it */
+	MODEL_SHUT_WR = 1 << 12,
+	MODEL_BY_CONNECT = 1 << 13,	/* connect() chose the port: other such sockets may share it */
+	MODEL_OWN_RANGE = 1 << 14,	/* IP_LOCAL_PORT_RANGE */
 };
 
-#define MODEL_DEVICE_UNKNOWN 0xffffffffu
+/* What the kernel's struct socket says (SS_*), apart from the state of the connection: our own calls decide it. */
+enum model_phase { MODEL_UNCONNECTED, MODEL_CONNECTING, MODEL_CONNECTED, MODEL_DISCONNECTING };
 
+#define MODEL_DEVICE_UNKNOWN 0xffffffffu
+#define MODEL_DEVICE_NAME (1u << 31)	/* the device is a hash of its name, not an index */
+
+/* A socket of the session; or a bare one, which no descriptor has: queued at its listener, or closed and not gone yet.
+ * Both kinds stand in the same chains. */
 struct model_sock {
 	uint32_t serial;	/* of the socket it speaks of; else the record is stale */
 	uint8_t state;		/* enum snag_state */
@@ -30,19 +48,34 @@ struct model_sock {
 	uint8_t role;		/* enum snag_role */
 	uint8_t options;	/* enum snag_option bits */
 	uint16_t domain;
+	uint16_t flags;		/* enum model_flag bits */
 	uint8_t type;		/* SOCK_STREAM, SOCK_DGRAM; 0: unknown */
-	uint8_t flags;		/* enum model_flag bits */
+	uint8_t phase;		/* enum model_phase */
+	uint8_t pending;	/* errno that waits to be read, as far as we know */
+	uint8_t spare;
 	uint32_t on_port;	/* linked in this port chain + 1; 0: in none, it can be closed without the lock */
 	uint32_t uid;
 	int32_t backlog;
-	uint32_t device;	/* SO_BINDTODEVICE: 0 none, else MODEL_DEVICE_UNKNOWN */
-	uint32_t next;		/* slot + 1: the next one on the same port */
+	uint32_t device;	/* SO_BINDTODEVICE: 0 none; an index; MODEL_DEVICE_NAME | a hash; MODEL_DEVICE_UNKNOWN */
+	uint32_t next;		/* the next one on the same port that claims something else */
+	uint32_t twin_next, twin_prev;	/* those on the same port that claim the same */
+	uint32_t tuple_next;
+	uint32_t other;		/* the other end of its connection; 0: not in the session */
+	uint32_t list_next, list_prev;	/* bare: in its listener's queue, or by age */
+	uint32_t listener;	/* bare: queued at this one */
+	uint32_t queue_first, queue_last, queue_len;	/* listener: its accept queue */
 	uint32_t name;		/* unix: index + 1 of its path */
-	uint32_t spare;
 	uint64_t since_ns;	/* session time of the last change of state */
+	uint64_t until_ns;	/* bare, closed: gone then, or up to MODEL_LATE_NS later */
 	struct snag_addr local, peer;
 };
-_Static_assert(sizeof(struct model_sock) == 96, "model_sock stands in shared memory");
+_Static_assert(sizeof(struct model_sock) == 144, "model_sock stands in shared memory");
+
+/* Timers of a minute end up to this much late: kernel/time/timer.c rounds up to 1/8 of a level at most. */
+#define MODEL_LATE_NS 5500000000ull
+
+#define MODEL_BARES 16384
+static inline bool model_is_bare(uint32_t sock) { return sock > SNAG_SOCKS && sock <= SNAG_SOCKS + MODEL_BARES; }
 
 #define MODEL_NAMES 4096
 struct model_name {
@@ -51,6 +84,7 @@ struct model_name {
 	char path[SNAG_PATH_MAX];
 };
 
+/* A connection that was closed without the session's lock: for counting only. */
 #define MODEL_TIME_WAITS 16384
 struct model_time_wait {
 	uint64_t until_ns;	/* 0: none */
@@ -62,6 +96,15 @@ struct model_time_wait {
 struct model_traffic {
 	uint32_t open;		/* at least as many as there are; a killed process leaves it too high, never too low */
 	uint32_t trail;		/* session second << 8 until which a closed one may linger, | options common to those */
+	uint32_t last;		/* the last that came, slot + 1: a place to begin when somebody asks who they are */
+};
+
+/* What a TCP port remembers of the last SO_REUSEPORT socket that it let in, see bucket.h. */
+struct model_bucket {
+	uint16_t port, domain;
+	uint8_t kind, options, spare[2];
+	uint32_t uid;
+	struct snag_addr addr;
 };
 
 /* A socket on a port that the session never saw. */
@@ -84,18 +127,25 @@ struct model_foreign {
 #define MODEL_PORTS 65536u
 #define MODEL_CHAINS (3 * MODEL_PORTS)	/* tcp, udp (by port), unix (by hash) */
 #define MODEL_VERSIONS 4096
+#define MODEL_TUPLES 65536
+#define MODEL_BUCKETS 1024
 struct model {
 	uint32_t port[MODEL_CHAINS];		/* slot + 1 of the first in the chain */
 	uint32_t version[MODEL_VERSIONS];	/* bumped with each change of a chain; chains share them */
 	struct model_traffic traffic[MODEL_PORTS];
-	uint64_t reuseport[MODEL_PORTS / 64];	/* a bit for each TCP port, see port_admitted */
+	uint64_t reuseport[MODEL_PORTS / 64];	/* a bit for each TCP port that remembers, see bucket.h */
+	uint32_t tuple[MODEL_TUPLES];		/* the first with that hash of its 4-tuple */
 	uint32_t high;				/* socket slots used so far: no scan goes further */
 	uint32_t names_high;
+	uint32_t bare_high, bare_free;		/* bare records used so far; the first of the free ones among them */
+	uint32_t age_first, age_last;		/* closed ones, in the order in which they will be gone */
 	uint32_t time_wait_next;		/* the ring's next place, ever growing */
 	uint32_t spare;
 	uint32_t foreign_high, spare2;
 	struct model_foreign foreign[MODEL_FOREIGNS];
 	struct model_time_wait time_wait[MODEL_TIME_WAITS];
+	struct model_bucket bucket[MODEL_BUCKETS];
+	struct model_sock bare[MODEL_BARES];
 	struct model_name name[MODEL_NAMES];
 	struct model_sock sock[SNAG_SOCKS];	/* last: its file space is allocated as it grows */
 };
@@ -154,8 +204,9 @@ void model_adopt(struct model *m, uint32_t sock, uint32_t serial, const struct m
 void model_forget(struct model *m, uint32_t sock, uint64_t now_ns);
 
 /* Who is in the way of `addr`, were it bound now by `sock`? For `why` when the kernel refused; under the lock. 0:
- * nobody that the model knows. */
-uint32_t model_holder(const struct model *m, uint32_t sock, const struct snag_addr *addr, uint8_t proto);
+ * nobody that the model knows. It may be a bare record: model_is_bare(). */
+uint32_t model_holder(const struct model *m, uint32_t sock, const struct snag_addr *addr, uint8_t proto,
+		      uint64_t now_ns);
 /* Nobody holds it; may what is left of a closed connection of the session be in the way of TCP `addr`? *options: what it
  * had, enum snag_option bits. */
 bool model_remains(const struct model *m, uint32_t sock, const struct snag_addr *addr, uint64_t now_ns,
@@ -168,7 +219,7 @@ bool model_get(const struct model *m, uint32_t sock, struct model_sock *out);
 uint8_t model_state_of(uint8_t tcp_state, const struct model_sock *r);
 /* The path that a unix socket is bound to, len bytes; NULL: none known. */
 const char *model_path(const struct model *m, uint32_t sock, uint16_t *len);
-/* TIME_WAIT entries on the port of `local`; entries are only made where closing calls carry SNAG_FACT_TCP_STATE. */
+/* What is left of closed connections on the port of `local`; known where closing calls carry SNAG_FACT_TCP_STATE. */
 unsigned model_time_waits(const struct model *m, const struct snag_addr *local, uint64_t now_ns);
 
 /* Foreign sockets on a port, as the kernel lists them: forget those known, enter one (or leave it at one that claims the same; false: no room), the one behind a

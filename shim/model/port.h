@@ -11,9 +11,12 @@
 /* The chain of an address; PORT_NONE: port 0, no path, or a protocol without ports. */
 uint32_t port_chain(uint8_t proto, const struct snag_addr *a);
 
-/* Has it a place in a chain? Accepted sockets have not: they share the address of their listener without owning it. */
+/* Has it a place in a chain? Accepted sockets whose addresses nobody told have not: they share the address of their
+ * listener without owning it. */
 bool port_belongs(const struct model_sock *r);
-/* Put the record of slot + 1 into the chain of its local address (out of its old one first), or take it out. */
+/* Put the record into the chain of its local address (out of its old one first), or take it out. Connections that
+ * claim the same as one that stands there already become its twins: a walk meets one of them for all. So whatever
+ * changes a claim links anew. */
 void port_link(struct model *m, uint32_t sock);
 void port_unlink(struct model *m, uint32_t sock);
 
@@ -22,19 +25,25 @@ struct port_walk {
 	uint32_t chain, next, steps;
 };
 void port_walk_begin(struct port_walk *w, const struct model *m, uint32_t chain);
-/* The next record, its slot + 1 in *sock; NULL: the end. */
+/* The next record that stands for itself and its twins, its number in *sock; NULL: the end. */
 const struct model_sock *port_walk_next(struct port_walk *w, uint32_t *sock);
 
-/* Is anybody on the port of new->addr in its way? `self` (slot + 1) is left out. *holder: slot + 1 of who is. */
+/* Is anybody on the port of new->addr in its way? `self` is left out. *holder: who is, 0: somebody whom the model does
+ * not know. */
 enum bind_answer port_ask(const struct model *m, uint8_t proto, uint32_t self, const struct bind_claim *new,
-			  uint32_t *holder);
-/* Connected, on a port that it did not name: a reset by its peer, which the model does not see, releases the port. */
-bool port_may_be_free(const struct model_sock *r);
-struct bind_claim port_claim(const struct model_sock *r);
+			  uint64_t now_ns, uint32_t *holder);
+/* Has the range low to high a port that the kernel would give to new->addr? BIND_FREE: yes. */
+enum bind_answer port_ask_any(const struct model *m, uint8_t proto, uint32_t self, const struct bind_claim *new,
+			      uint16_t low, uint16_t high, uint64_t now_ns);
+/* Does anybody but `self` hold the TCP port? BIND_FREE: nobody. *shared: all are sockets whose port connect() chose. */
+enum bind_answer port_held(const struct model *m, uint16_t port, uint32_t self, uint64_t now_ns, bool *shared);
+/* Its port may have been released without the model's knowledge: connected, on a port that it did not name, and not
+ * both ends are followed. */
+bool port_may_be_free(const struct model_sock *r, uint64_t now_ns);
+struct bind_claim port_claim(const struct model_sock *r, uint64_t now_ns);
 
-/* The kernel let the socket have its port, in bind or listen. It remembers the last SO_REUSEPORT socket that it let in
- * and admits others like it without looking further, until one without that option comes: one bit of that is kept. */
-void port_admitted(struct model *m, const struct model_sock *r);
+/* The kernel let the socket have its TCP port, in bind, listen or connect: see bucket.h. */
+void port_admitted(struct model *m, uint32_t sock, uint64_t now_ns);
 
 uint32_t port_version(const struct model *m, uint32_t chain);
 

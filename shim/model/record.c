@@ -2,8 +2,10 @@
 #include "record.h"
 #include "traffic.h"
 
+#include <base/addr.h>
 #include <base/base.h>
 #include <string.h>
+#include <sys/socket.h>
 
 uint32_t record_high(const struct model *m)
 {
@@ -12,14 +14,22 @@ uint32_t record_high(const struct model *m)
 	return high < SNAG_SOCKS ? high : SNAG_SOCKS;
 }
 
+uint32_t record_bare_high(const struct model *m)
+{
+	uint32_t high = load_relaxed(&m->bare_high);
+
+	return high < MODEL_BARES ? high : MODEL_BARES;
+}
+
 struct model_sock *record_at(struct model *m, uint32_t sock, uint32_t serial)
 {
 	struct model_sock *r;
 
-	if (!sock || sock > record_high(m))
-		return NULL;
-	r = &m->sock[sock - 1];
-	if (!r->serial || (serial && r->serial != serial))
+	if (model_is_bare(sock))
+		r = sock - SNAG_SOCKS <= record_bare_high(m) ? &m->bare[sock - SNAG_SOCKS - 1] : NULL;
+	else
+		r = sock && sock <= record_high(m) ? &m->sock[sock - 1] : NULL;
+	if (!r || !r->serial || (serial && r->serial != serial))
 		return NULL;
 	return r;
 }
@@ -38,6 +48,9 @@ struct model_sock *record_begin(struct model *m, uint32_t sock, uint32_t serial,
 		traffic_leave(m, r, now_ns);
 	fresh.on_port = r->on_port;
 	fresh.next = r->next;
+	fresh.twin_next = r->twin_next;
+	fresh.twin_prev = r->twin_prev;
+	fresh.flags = r->flags & MODEL_TWIN;
 	fresh.serial = serial;
 	fresh.state = SNAG_STATE_CLOSED;
 	fresh.since_ns = now_ns;
@@ -53,9 +66,11 @@ void record_state(struct model_sock *r, uint8_t state, uint64_t now_ns)
 	r->since_ns = now_ns;
 }
 
-const struct model_sock *model_peek(const struct model *m, uint32_t sock, uint32_t serial)
+void record_local(struct model_sock *r, const struct snag_addr *a)
 {
-	return record_of(m, sock, serial);
+	r->local = *a;
+	if (a->family == AF_INET6 && !addr_is_any(a) && !addr_is_mapped(a))
+		r->options |= SNAG_OPTION_V6ONLY;
 }
 
 bool model_get(const struct model *m, uint32_t sock, struct model_sock *out)
@@ -70,4 +85,9 @@ bool model_get(const struct model *m, uint32_t sock, struct model_sock *out)
 	if (out->role >= SNAG_ROLES)
 		out->role = SNAG_ROLE_NONE;
 	return true;
+}
+
+const struct model_sock *model_peek(const struct model *m, uint32_t sock, uint32_t serial)
+{
+	return record_of(m, sock, serial);
 }

@@ -1,4 +1,5 @@
-/* record.h - the model's socket records, by slot: access that checks bounds and staleness. */
+/* record.h - the model's socket records: access that checks bounds and staleness. A number up to SNAG_SOCKS is a socket
+ * slot + 1, a higher one a bare record, see bare.h. */
 #ifndef MODEL_RECORD_H
 #define MODEL_RECORD_H
 
@@ -6,8 +7,9 @@
 
 /* Slots in use, never more than there are. */
 uint32_t record_high(const struct model *m);
+uint32_t record_bare_high(const struct model *m);
 
-/* Slot + 1 -> its record; NULL: out of range. `serial` 0 takes any record in use, else only that socket's. */
+/* A number -> its record; NULL: out of range or not in use. `serial` 0 takes any record in use, else only that one. */
 struct model_sock *record_at(struct model *m, uint32_t sock, uint32_t serial);
 static inline const struct model_sock *record_of(const struct model *m, uint32_t sock, uint32_t serial)
 {
@@ -26,5 +28,18 @@ static inline bool record_holds(const struct model_sock *r)
 	return r->local.port && r->state != SNAG_STATE_NONE &&
 	       (r->state != SNAG_STATE_CLOSED || (r->flags & MODEL_EXPLICIT));
 }
+
+static inline bool record_connected(const struct model_sock *r)
+{
+	return r->state >= SNAG_STATE_SYN_SENT;
+}
+
+static inline bool record_is_datagram(const struct model_sock *r)
+{
+	return r->proto == SNAG_PROTO_UDP || r->type == 2 /* SOCK_DGRAM */;
+}
+
+/* bind() to a specific IPv6 address sets IPV6_V6ONLY: __inet6_bind() (net/ipv6/af_inet6.c). */
+void record_local(struct model_sock *r, const struct snag_addr *a);
 
 #endif

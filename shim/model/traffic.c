@@ -1,5 +1,7 @@
 /* traffic.c - connections by the thousand: counted by port, without the lock. */
 #include "traffic.h"
+#include "port.h"
+#include "record.h"
 
 #include <base/base.h>
 
@@ -10,15 +12,20 @@
 
 void traffic_enter(struct model *m, struct model_sock *r)
 {
-	fetch_add(&m->traffic[r->local.port].open, 1);
+	struct model_traffic *t = &m->traffic[r->local.port];
+
+	fetch_add(&t->open, 1);
 	r->flags |= MODEL_COUNTED;
+	if (!r->on_port)
+		r->next = load_relaxed(&t->last);
+	store_relaxed(&t->last, (uint32_t)(r - m->sock) + 1);
 }
 
 void traffic_leave(struct model *m, struct model_sock *r, uint64_t now_ns)
 {
 	uint32_t *open = &m->traffic[r->local.port].open, n = load_relaxed(open);
 
-	r->flags &= (uint8_t)~MODEL_COUNTED;
+	r->flags &= (uint16_t)~MODEL_COUNTED;
 	traffic_trail(m, r->local.port, r->options, now_ns);
 	while (n && !cas(open, &n, n - 1))
 		;
@@ -56,7 +63,7 @@ void traffic_time_wait(struct model *m, const struct model_sock *r, uint64_t now
 }
 
 /* The ring is in the order of expiry: from its end back to the first that is over. */
-unsigned model_time_waits(const struct model *m, const struct snag_addr *local, uint64_t now_ns)
+static unsigned count_ring(const struct model *m, const struct snag_addr *local, uint64_t now_ns)
 {
 	uint32_t next = load_relaxed(&m->time_wait_next);
 	uint32_t used = next < MODEL_TIME_WAITS ? next : MODEL_TIME_WAITS;
@@ -72,5 +79,22 @@ unsigned model_time_waits(const struct model *m, const struct snag_addr *local, 
 		if (local->port && tw->local.port == local->port)
 			n++;
 	}
+	return n;
+}
+
+unsigned model_time_waits(const struct model *m, const struct snag_addr *local, uint64_t now_ns)
+{
+	unsigned n = count_ring(m, local, now_ns);
+	const struct model_sock *r;
+	struct port_walk w;
+	uint32_t at;
+
+	port_walk_begin(&w, m, local->port ? local->port : PORT_NONE);
+	while ((r = port_walk_next(&w, &at)))
+		for (uint32_t i = 0; i < MODEL_BARES && r && r->until_ns && model_is_bare(at); i++) {
+			n += r->until_ns > now_ns;
+			at = r->twin_next;
+			r = record_of(m, at, 0);
+		}
 	return n;
 }

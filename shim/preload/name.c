@@ -113,7 +113,9 @@ static bool is_modelled(int level, int name)
 {
 	return (level == SOL_SOCKET && (name == SO_REUSEADDR || name == SO_REUSEPORT || name == SO_BINDTODEVICE ||
 					name == SO_BINDTOIFINDEX || name == SO_LINGER)) ||
-	       (level == IPPROTO_IPV6 && name == IPV6_V6ONLY);
+	       (level == IPPROTO_IPV6 && (name == IPV6_V6ONLY || name == IPV6_FREEBIND || name == IPV6_TRANSPARENT)) ||
+	       (level == IPPROTO_IP && (name == IP_FREEBIND || name == IP_TRANSPARENT ||
+					name == IP_BIND_ADDRESS_NO_PORT || name == 51 /* IP_LOCAL_PORT_RANGE */));
 }
 
 static int option_value(int level, int name, const void *value, socklen_t len)

@@ -227,7 +227,7 @@ void outside_explain(struct hook *h, struct engine_holder *who)
 	struct owner o = { 0 };
 	if (!m || (holder && !foreign_is(holder)) || !(l = outside_ask(h)))
 		return;
-	struct bind_claim new = port_claim(m);
+	struct bind_claim new = port_claim(m, c->start_ns);
 	new.addr = l->at;
 	new.vague = false;
 	const struct diag_sock *s = worst(l, &new);

@@ -146,7 +146,7 @@ static void test_the_dead(void **state)
 		assert_int_equal(model_get(d->m, s, &r), s % 2);
 	}
 	struct snag_addr a = drive_addr("127.0.0.1", 8080);
-	uint32_t holder = model_holder(d->m, 11, &a, SNAG_PROTO_TCP);
+	uint32_t holder = model_holder(d->m, 11, &a, SNAG_PROTO_TCP, d->now_ns);
 	assert_true(holder && holder % 2);
 	drive_end(d);
 }
@@ -207,8 +207,8 @@ static void test_scribbled(void **state)
 		for (int i = 0; i < 300; i++)
 			random_call(d, &seed, false);
 		for (uint32_t s = 0; s < 100; s++) {
-			model_holder(d->m, s, &a, SNAG_PROTO_TCP);
-			model_holder(d->m, s, &a, SNAG_PROTO_UDP);
+			model_holder(d->m, s, &a, SNAG_PROTO_TCP, d->now_ns);
+			model_holder(d->m, s, &a, SNAG_PROTO_UDP, d->now_ns);
 			model_path(d->m, s, &len);
 		}
 		model_time_waits(d->m, &a, d->now_ns);

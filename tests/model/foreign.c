@@ -66,26 +66,26 @@ static void test_table(void **state)
 	uint32_t holder;
 
 	(void)state;
-	assert_int_equal(port_ask(m, SNAG_PROTO_TCP, 0, &new, &holder), BIND_FREE);
+	assert_int_equal(port_ask(m, SNAG_PROTO_TCP, 0, &new, 0, &holder), BIND_FREE);
 	assert_true(model_foreign_add(m, &f));
-	assert_int_equal(port_ask(m, SNAG_PROTO_TCP, 0, &new, &holder), BIND_CONFLICT);
+	assert_int_equal(port_ask(m, SNAG_PROTO_TCP, 0, &new, 0, &holder), BIND_CONFLICT);
 	assert_true(foreign_is(holder) && model_foreign_get(m, holder, &out) && out.cookie == 7);
-	assert_int_equal(port_ask(m, SNAG_PROTO_UDP, 0, &new, &holder), BIND_FREE);
+	assert_int_equal(port_ask(m, SNAG_PROTO_UDP, 0, &new, 0, &holder), BIND_FREE);
 	new.addr.port = 81;
-	assert_int_equal(port_ask(m, SNAG_PROTO_TCP, 0, &new, &holder), BIND_FREE);
+	assert_int_equal(port_ask(m, SNAG_PROTO_TCP, 0, &new, 0, &holder), BIND_FREE);
 	new.addr.port = 80;
 	assert_int_equal(model_foreign_count(m, SNAG_PROTO_TCP, 80), 1);
 	model_foreign_clear(m, SNAG_PROTO_TCP, 81);
 	assert_int_equal(model_foreign_count(m, SNAG_PROTO_TCP, 80), 1);
 	model_foreign_clear(m, SNAG_PROTO_TCP, 80);
-	assert_int_equal(port_ask(m, SNAG_PROTO_TCP, 0, &new, &holder), BIND_FREE);
+	assert_int_equal(port_ask(m, SNAG_PROTO_TCP, 0, &new, 0, &holder), BIND_FREE);
 	for (f.uid = 0; f.uid < MODEL_FOREIGNS; f.uid++)
 		assert_true(model_foreign_add(m, &f));
 	assert_false(model_foreign_add(m, &f));
 	f.uid--;
 	assert_true(model_foreign_add(m, &f));	/* one that claims the same is there */
 	m->foreign_high = 0xffffffff;	/* whatever stands in shared memory */
-	assert_int_equal(port_ask(m, SNAG_PROTO_TCP, 0, &new, &holder), BIND_CONFLICT);
+	assert_int_equal(port_ask(m, SNAG_PROTO_TCP, 0, &new, 0, &holder), BIND_CONFLICT);
 	assert_false(model_foreign_get(m, 0, &out) || model_foreign_get(m, SNAG_SOCKS, &out) ||
 		     model_foreign_get(m, FOREIGN_FIRST - 1, &out) || model_foreign_get(m, FOREIGN_FIRST + MODEL_FOREIGNS, &out) ||
 		     model_foreign_get(m, 0xffffffff, &out));

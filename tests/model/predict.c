@@ -293,7 +293,7 @@ static uint32_t holder(const struct drive *d, uint32_t sock, const char *addr, u
 {
 	struct snag_addr a = drive_addr(addr, port);
 
-	return model_holder(d->m, sock, &a, proto);
+	return model_holder(d->m, sock, &a, proto, d->now_ns);
 }
 
 static void bind_ok(struct drive *d, uint32_t sock, const char *addr, unsigned port)
@@ -341,7 +341,7 @@ static void test_holder(void **state)
 	c = drive_path_call(d, SNAG_CALL_bind, 7, "/run/x.sock", 11);
 	o = drive_outcome(d, 0);
 	drive_learn(d, &c, &o);
-	assert_int_equal(model_holder(d->m, 8, &c.addr, SNAG_PROTO_UNIX), 7);
+	assert_int_equal(model_holder(d->m, 8, &c.addr, SNAG_PROTO_UNIX, d->now_ns), 7);
 	assert_memory_equal(model_path(d->m, 7, &len), "/run/x.sock", 11);
 	assert_int_equal(len, 11);
 	drive_close(d, 7);

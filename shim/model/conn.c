@@ -1,0 +1,322 @@
+/* conn.c - both ends of a TCP connection, and what the one does to the other. */
+#include "conn.h"
+#include "bare.h"
+#include "port.h"
+#include "record.h"
+#include "traffic.h"
+#include "tuple.h"
+
+#include <base/addr.h>
+#include <base/base.h>
+#include <errno.h>
+#include <netinet/tcp.h>
+
+/* include/net/tcp.h: TCP_TIMEWAIT_LEN, and TCP_FIN_TIMEOUT, which tcp_fin_timeout can change. */
+#define TIME_WAIT_NS (60 * NSEC_PER_SEC)
+#define FIN_WAIT_NS (60 * NSEC_PER_SEC)
+
+void conn_part(struct model *m, uint32_t sock)
+{
+	struct model_sock *r = record_at(m, sock, 0), *other = r ? record_at(m, r->other, 0) : NULL;
+
+	if (other && other->other == sock)
+		other->other = 0;
+	if (r)
+		r->other = 0;
+}
+
+static void join(struct model *m, uint32_t a, uint32_t b)
+{
+	struct model_sock *ra = record_at(m, a, 0), *rb = record_at(m, b, 0);
+
+	if (!ra || !rb)
+		return;
+	ra->other = b;
+	rb->other = a;
+}
+
+void conn_enter(struct model *m, uint32_t sock)
+{
+	struct model_sock *r = record_at(m, sock, 0);
+
+	if (!r)
+		return;
+	r->flags = (uint16_t)((r->flags | MODEL_EXACT) & ~MODEL_VAGUE);
+	port_link(m, sock);
+	tuple_link(m, sock);
+}
+
+/* A bare record with the addresses and claims of `r`, in all chains; 0: no room, then the port says so. */
+static uint32_t shadow_of(struct model *m, const struct model_sock *r, uint8_t state, uint64_t now_ns)
+{
+	uint32_t at = bare_new(m, now_ns);
+	struct model_sock *b = record_at(m, at, 0);
+
+	if (!b) {
+		traffic_trail(m, r->local.port, r->options, now_ns);
+		return 0;
+	}
+	b->state = state;
+	b->options = r->options;
+	b->domain = r->domain;
+	b->type = r->type;
+	b->uid = r->uid;
+	b->device = r->device;
+	b->local = r->local;
+	b->peer = r->peer;
+	b->flags = MODEL_EXACT | (r->flags & (MODEL_BY_CONNECT | MODEL_DOUBT));
+	return at;
+}
+
+void conn_done(struct model *m, uint32_t sock, uint64_t now_ns)
+{
+	struct model_sock *r = record_at(m, sock, 0);
+
+	if (!r)
+		return;
+	conn_part(m, sock);
+	tuple_unlink(m, sock);
+	if (model_is_bare(sock) && !r->listener) {
+		bare_free(m, sock);
+		return;
+	}
+	/* inet_put_port() in tcp_set_state(): a port that the program named stays. */
+	record_state(r, r->flags & MODEL_EXPLICIT ? SNAG_STATE_BOUND : SNAG_STATE_CLOSED, now_ns);
+	r->flags &= (uint16_t)~MODEL_DOUBT;
+	if (r->flags & MODEL_EXPLICIT)
+		port_link(m, sock);
+	else
+		port_unlink(m, sock);
+}
+
+/* tcp_reset() (net/ipv4/tcp_input.c). */
+static void was_reset(struct model *m, uint32_t sock, uint64_t now_ns)
+{
+	struct model_sock *r = record_at(m, sock, 0);
+
+	if (!r || !record_connected(r))
+		return;
+	r->pending = r->state == SNAG_STATE_SYN_SENT ? ECONNREFUSED : r->state == SNAG_STATE_CLOSE_WAIT ? EPIPE : ECONNRESET;
+	conn_done(m, sock, now_ns);
+}
+
+void conn_reset_other(struct model *m, uint32_t sock, uint64_t now_ns)
+{
+	const struct model_sock *r = record_of(m, sock, 0);
+	uint32_t other = r ? r->other : 0;
+
+	if (other && other != sock)
+		was_reset(m, other, now_ns);
+}
+
+/* tcp_time_wait() (net/ipv4/tcp_minisocks.c): a mini socket takes the place of the connection. */
+static void time_wait(struct model *m, uint32_t sock, uint64_t now_ns)
+{
+	struct model_sock *r = record_at(m, sock, 0);
+	uint32_t mini = sock;
+
+	if (!r)
+		return;
+	if (!model_is_bare(sock) || r->listener) {
+		mini = shadow_of(m, r, SNAG_STATE_TIME_WAIT, now_ns);
+		conn_done(m, sock, now_ns);
+	}
+	r = record_at(m, mini, 0);
+	if (!r)
+		return;
+	record_state(r, SNAG_STATE_TIME_WAIT, now_ns);
+	bare_ages(m, mini, now_ns + TIME_WAIT_NS);
+	conn_part(m, mini);
+	conn_enter(m, mini);
+}
+
+/* tcp_fin() (net/ipv4/tcp_input.c): the other end's FIN has come. */
+static void fin_arrives(struct model *m, uint32_t sock, uint64_t now_ns)
+{
+	struct model_sock *r = record_at(m, sock, 0);
+
+	if (!r)
+		return;
+	if (r->state == SNAG_STATE_FIN_WAIT)
+		time_wait(m, sock, now_ns);
+	else if (r->state == SNAG_STATE_ESTABLISHED || r->state == SNAG_STATE_SYN_SENT)
+		record_state(r, SNAG_STATE_CLOSE_WAIT, now_ns);
+}
+
+void conn_fin(struct model *m, uint32_t sock, uint64_t now_ns)
+{
+	struct model_sock *r = record_at(m, sock, 0);
+	uint32_t other;
+
+	if (!r)
+		return;
+	other = r->other;
+	if (r->state == SNAG_STATE_ESTABLISHED) {
+		record_state(r, SNAG_STATE_FIN_WAIT, now_ns);
+		fin_arrives(m, other, now_ns);	/* connected to itself: at once in TIME_WAIT */
+	} else if (r->state == SNAG_STATE_CLOSE_WAIT) {
+		conn_done(m, sock, now_ns);
+		fin_arrives(m, other, now_ns);
+	}
+}
+
+void conn_reach(struct model *m, uint32_t client, uint32_t listener, uint64_t now_ns)
+{
+	struct model_sock *c = record_at(m, client, 0), *l = record_at(m, listener, 0), *b;
+	uint32_t at;
+
+	if (!c)
+		return;
+	at = shadow_of(m, l ? l : c, SNAG_STATE_ESTABLISHED, now_ns);
+	b = record_at(m, at, 0);
+	if (!b)
+		return;
+	b->flags = MODEL_EXACT | (l ? l->flags & (MODEL_HARD | MODEL_SHUT_WR) : MODEL_DOUBT);
+	b->local = c->peer;
+	b->peer = c->local;
+	if (l) {
+		b->role = SNAG_ROLE_ACCEPTED;
+		bare_enqueue(m, at, listener);
+	}
+	conn_enter(m, at);
+	join(m, client, at);
+	if (b->flags & MODEL_SHUT_WR)	/* tcp_rcv_state_process(): shut down before it began */
+		conn_fin(m, at, now_ns);
+}
+
+static bool same_ends(const struct model_sock *a, const struct model_sock *b)
+{
+	return a->local.port == b->local.port && a->peer.port == b->peer.port && addr_equal_ip(&a->peer, &b->peer) &&
+	       addr_equal_ip(&a->local, &b->local);
+}
+
+/* Who waits at the listener, or at an unknown one, with these addresses? One that was reset is in no table any more. */
+static uint32_t find_queued(const struct model *m, const struct model_sock *r, uint32_t listener)
+{
+	const struct model_sock *l = record_of(m, listener, 0), *b;
+	uint32_t at = l ? l->queue_first : 0;
+	struct tuple_walk w;
+
+	if ((b = record_of(m, at, 0)) && model_is_bare(at) && same_ends(b, r))
+		return at;
+	tuple_walk_begin(&w, m, &r->local, &r->peer);
+	while ((b = tuple_walk_next(&w, &at)))
+		if (model_is_bare(at) && !b->until_ns)
+			return at;
+	return 0;
+}
+
+bool conn_accept(struct model *m, uint32_t sock, uint32_t listener, uint64_t now_ns)
+{
+	struct model_sock *r = record_at(m, sock, 0);
+	uint32_t at = r ? find_queued(m, r, listener) : 0, other;
+	struct model_sock *b = record_at(m, at, 0);
+
+	if (!b)
+		return false;
+	r->options = b->options;
+	r->device = b->device;
+	r->pending = b->pending;
+	r->flags |= b->flags & (MODEL_HARD | MODEL_DOUBT) & (b->listener ? ~MODEL_DOUBT : ~0);
+	record_state(r, b->state, now_ns);
+	other = b->other;
+	bare_free(m, at);
+	if (r->state == SNAG_STATE_CLOSED) {
+		r->flags |= MODEL_EXACT;
+		return true;
+	}
+	conn_enter(m, sock);
+	join(m, sock, other);
+	return true;
+}
+
+void conn_deafen(struct model *m, uint32_t listener, uint64_t now_ns)
+{
+	struct model_sock *l = record_at(m, listener, 0);
+
+	for (uint32_t i = 0; l && i < MODEL_BARES && l->queue_first; i++) {
+		uint32_t at = l->queue_first;
+		const struct model_sock *b = record_of(m, at, 0);
+		if (!b || !model_is_bare(at))
+			break;
+		conn_reset_other(m, at, now_ns);	/* inet_child_forget() */
+		bare_free(m, at);
+	}
+	if (l)
+		l->queue_first = l->queue_last = l->queue_len = 0;
+}
+
+/* What stays of it in the kernel: FIN_WAIT until the other end says FIN too, tcp_fin_timeout at the longest. */
+static void orphan(struct model *m, uint32_t sock, uint64_t now_ns)
+{
+	struct model_sock *r = record_at(m, sock, 0);
+	uint32_t at = shadow_of(m, r, r->state, now_ns), other = r->other;
+
+	tuple_unlink(m, sock);
+	conn_part(m, sock);
+	port_unlink(m, sock);
+	if (!at)
+		return;
+	join(m, at, other == sock ? at : other);
+	bare_ages(m, at, now_ns + FIN_WAIT_NS);
+	conn_enter(m, at);
+	conn_fin(m, at, now_ns);
+}
+
+/* __tcp_close() (net/ipv4/tcp.c). */
+void conn_close(struct model *m, uint32_t sock, int32_t unread, uint64_t now_ns)
+{
+	struct model_sock *r = record_at(m, sock, 0), *other;
+
+	if (!r || !record_connected(r))
+		return;
+	if (r->state == SNAG_STATE_SYN_SENT) {
+		conn_done(m, sock, now_ns);
+	} else if (unread > 0 || (r->flags & MODEL_HARD)) {
+		conn_reset_other(m, sock, now_ns);
+		conn_done(m, sock, now_ns);
+	} else {
+		other = record_at(m, r->other, 0);
+		if (unread < 0) {	/* FIN or RST: nobody knows */
+			r->flags |= MODEL_DOUBT;
+			if (other) {
+				other->flags |= MODEL_DOUBT;
+				port_link(m, r->other);
+			}
+		}
+		if (r->state == SNAG_STATE_CLOSE_WAIT)
+			conn_fin(m, sock, now_ns);
+		else
+			orphan(m, sock, now_ns);
+	}
+}
+
+/* The kernel's own word on one end settles what was in doubt, on both. */
+void conn_told(struct model *m, uint32_t sock, uint8_t tcp_state, uint64_t now_ns)
+{
+	struct model_sock *r = record_at(m, sock, 0), *other;
+	bool doubt = r && (r->flags & MODEL_DOUBT);
+	uint8_t state;
+
+	if (!r || !(r->flags & MODEL_EXACT) || !record_connected(r))
+		return;
+	if (tcp_state == TCP_CLOSE) {
+		if (doubt)	/* not a FIN, then, but a RST: what sent it is gone */
+			conn_reset_other(m, sock, now_ns);
+		conn_done(m, sock, now_ns);
+		return;
+	}
+	state = model_state_of(tcp_state, r);
+	if (tcp_state == TCP_LAST_ACK)
+		state = SNAG_STATE_CLOSE_WAIT;
+	if (!doubt && state == r->state)
+		return;
+	record_state(r, state, now_ns);
+	r->flags &= (uint16_t)~MODEL_DOUBT;
+	port_link(m, sock);
+	other = record_at(m, r->other, 0);
+	if (doubt && other && (other->flags & MODEL_DOUBT) && model_is_bare(r->other)) {
+		other->flags &= (uint16_t)~MODEL_DOUBT;
+		port_link(m, r->other);
+	}
+}

@@ -1,0 +1,38 @@
+/* conn.h - both ends of a TCP connection inside the session, and what the one does to the other.
+ *
+ * An end is a socket of the session or a bare record. Followed are connections whose addresses were told (MODEL_EXACT);
+ * the loopback delivers at once, so what one end sends has arrived at the other when the call returns:
+ *
+ *     this end            the other end
+ *     FIN  established -> fin_wait        established -> close_wait
+ *     FIN  close_wait  -> closed          fin_wait    -> time_wait, a bare record
+ *     RST  any         -> closed          any         -> closed, its port released unless it was named
+ *
+ * All under the session's lock. */
+#ifndef MODEL_CONN_H
+#define MODEL_CONN_H
+
+#include "model.h"
+
+/* The kernel's choice of addresses is known: the record stands in the chains of its port and of its 4-tuple. */
+void conn_enter(struct model *m, uint32_t sock);
+/* A client has reached a listener (0: one of several, not known which): its other end waits in the queue. */
+void conn_reach(struct model *m, uint32_t client, uint32_t listener, uint64_t now_ns);
+/* Socket `sock`, whose addresses stand in its record, came out of the listener's queue. False: it never was in there. */
+bool conn_accept(struct model *m, uint32_t sock, uint32_t listener, uint64_t now_ns);
+
+/* This end has sent its FIN; it has sent a RST; it was told that it is in `tcp_state`. */
+void conn_fin(struct model *m, uint32_t sock, uint64_t now_ns);
+void conn_reset_other(struct model *m, uint32_t sock, uint64_t now_ns);
+void conn_told(struct model *m, uint32_t sock, uint8_t tcp_state, uint64_t now_ns);
+/* The last descriptor of this end is gone. unread: bytes that nobody read; -1: not known. */
+void conn_close(struct model *m, uint32_t sock, int32_t unread, uint64_t now_ns);
+/* A listener ends: all that wait in its queue are reset. */
+void conn_deafen(struct model *m, uint32_t listener, uint64_t now_ns);
+/* It enters TCP_CLOSE: no connection any more, and no port that it did not name. */
+void conn_done(struct model *m, uint32_t sock, uint64_t now_ns);
+
+/* The two ends know nothing of each other any more. */
+void conn_part(struct model *m, uint32_t sock);
+
+#endif

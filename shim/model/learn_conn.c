@@ -1,0 +1,310 @@
+/* learn_conn.c - what connect, accept, shutdown and close did. */
+#include "learn.h"
+#include "bare.h"
+#include "bucket.h"
+#include "conn.h"
+#include "listener.h"
+#include "port.h"
+#include "record.h"
+#include "route.h"
+#include "traffic.h"
+#include "tuple.h"
+
+#include <base/addr.h>
+#include <base/base.h>
+#include <errno.h>
+#include <sys/socket.h>
+
+/* tcp_disconnect() (net/ipv4/tcp.c), of a connection of which both ends are followed. */
+static void part_exact(struct model *m, struct model_sock *r, uint32_t sock, uint64_t now_ns)
+{
+	if (record_connected(r) && r->state != SNAG_STATE_SYN_SENT)
+		conn_reset_other(m, sock, now_ns);
+	conn_part(m, sock);
+	tuple_unlink(m, sock);
+	port_unlink(m, sock);
+	r->flags &= (uint16_t)~(MODEL_EXACT | MODEL_BY_CONNECT);
+	if (!(r->flags & MODEL_ADDR))
+		r->local = (struct snag_addr){.family = r->domain, .port = r->local.port};
+	if (r->flags & MODEL_EXPLICIT)
+		port_link(m, sock);
+	else
+		r->local.port = 0;
+}
+
+/* The connection is reset, what connect() chose is given back; a listener ends. */
+static void disconnected(struct model *m, struct model_sock *r, uint32_t sock, uint64_t now_ns)
+{
+	bool open = record_connected(r) || r->state == SNAG_STATE_LISTEN || r->state == SNAG_STATE_CLOSED;
+
+	if (r->flags & MODEL_COUNTED)
+		traffic_leave(m, r, now_ns);
+	if (r->state == SNAG_STATE_LISTEN)
+		conn_deafen(m, sock, now_ns);
+	if (r->flags & MODEL_EXACT)
+		part_exact(m, r, sock, now_ns);
+	if (open)
+		record_state(r, r->flags & MODEL_EXPLICIT ? SNAG_STATE_BOUND : SNAG_STATE_CLOSED, now_ns);
+	r->peer = (struct snag_addr){0};
+	r->flags &= (uint16_t)~(MODEL_VAGUE | MODEL_DOUBT | MODEL_SHUT_RD | MODEL_SHUT_WR);
+	r->role = SNAG_ROLE_NONE;
+	r->phase = MODEL_UNCONNECTED;
+	r->pending = 0;
+}
+
+/* ---- accept ---- */
+
+void learn_accept(struct model *m, struct model_sock *r, const struct snag_call *c, const struct snag_outcome *o,
+		  uint64_t now_ns)
+{
+	struct model_sock *n = o->real_err ? NULL : record_begin(m, o->new_sock, o->new_serial, now_ns);
+	bool exact = n && o->local.family && c->proto == SNAG_PROTO_TCP;
+
+	if (!n)
+		return;
+	n->proto = r ? r->proto : c->proto;
+	n->domain = r ? r->domain : c->domain;
+	n->type = r ? r->type : SOCK_STREAM;
+	n->options = r ? r->options : 0;	/* sk_clone_lock() copies them */
+	n->device = r ? r->device : 0;
+	n->uid = exact ? c->who.uid : r ? r->uid : c->who.uid;	/* sock_graft(): whoever accepts */
+	n->role = SNAG_ROLE_ACCEPTED;
+	n->phase = MODEL_CONNECTED;
+	n->local = o->local.family ? o->local : r ? r->local : n->local;
+	n->peer = o->peer;
+	n->flags |= r ? r->flags & MODEL_HARD : 0;
+	if (addr_is_any(&n->local))
+		n->flags |= MODEL_VAGUE;
+	record_state(n, SNAG_STATE_ESTABLISHED, now_ns);
+	if (exact && n->peer.family) {
+		if (!conn_accept(m, o->new_sock, c->sock, now_ns)) {	/* its client is not of the session */
+			n->flags |= MODEL_DOUBT;
+			conn_enter(m, o->new_sock);
+		}
+	} else if (n->proto == SNAG_PROTO_TCP && n->local.port) {
+		traffic_enter(m, n);
+	}
+}
+
+/* ---- connect ---- */
+
+/* The SYN has gone out: what has it met? Only on this machine; elsewhere nobody here knows. */
+static void met(struct model *m, struct model_sock *r, const struct snag_call *c, int err, uint64_t now_ns)
+{
+	enum listener_answer answer;
+	uint32_t listener, silent;
+
+	if (r->local.port == r->peer.port && addr_equal_ip(&r->local, &r->peer)) {
+		record_state(r, SNAG_STATE_ESTABLISHED, now_ns);
+		r->other = c->sock;
+		return;
+	}
+	answer = listener_for(m, NULL, &r->peer, &listener, &silent);
+	if (answer == LISTENER_UNSURE && listener) {
+		const struct model_sock *l = record_of(m, listener, 0);
+		answer = l && l->queue_len > (uint32_t)l->backlog ? LISTENER_FULL : LISTENER_ROOM;
+	}
+	if (err == 0 || answer == LISTENER_ROOM) {
+		record_state(r, SNAG_STATE_ESTABLISHED, now_ns);
+		if (answer != LISTENER_NONE)
+			conn_reach(m, c->sock, listener, now_ns);
+		else
+			r->flags |= MODEL_DOUBT;
+	} else if (answer == LISTENER_NONE && c->reach == SNAG_REACH_LOCAL && (c->facts & SNAG_FACT_REACH)) {
+		r->pending = ECONNREFUSED;
+		conn_done(m, c->sock, now_ns);
+	} else if (answer != LISTENER_FULL) {
+		r->flags |= MODEL_DOUBT;
+	}
+}
+
+/* Whatever was left of an earlier connection between the two gives way to the new one. */
+static void sweep(struct model *m, const struct snag_addr *local, const struct snag_addr *peer)
+{
+	struct tuple_walk w;
+	uint32_t at;
+
+	for (int end = 0; end < 2; end++) {
+		tuple_walk_begin(&w, m, end ? peer : local, end ? local : peer);
+		while (tuple_walk_next(&w, &at))
+			if (model_is_bare(at) && record_of(m, at, 0)->until_ns) {
+				bare_free(m, at);
+				break;
+			}
+	}
+}
+
+static void begin_exact(struct model *m, struct model_sock *r, const struct snag_call *c,
+			const struct snag_outcome *o, uint64_t now_ns)
+{
+	bool chosen = !record_holds(r), shared;
+
+	r->peer = route_meant(&r->local, &c->addr);
+	port_unlink(m, c->sock);
+	r->local = o->local;
+	r->flags &= (uint16_t)~MODEL_DOUBT;
+	record_state(r, SNAG_STATE_SYN_SENT, now_ns);
+	if (chosen) {
+		r->flags |= MODEL_BY_CONNECT;
+		if (port_held(m, r->local.port, c->sock, now_ns, &shared) == BIND_FREE)
+			bucket_forget(m, r->local.port);
+	}
+	sweep(m, &r->local, &r->peer);
+	conn_enter(m, c->sock);
+	met(m, r, c, o->real_err, now_ns);
+}
+
+/* An attempt has begun: `state` SYN_SENT, or it has come through already. */
+static void connecting(struct model *m, struct model_sock *r, const struct snag_call *c, const struct snag_outcome *o,
+		       uint8_t state, uint64_t now_ns)
+{
+	r->role = SNAG_ROLE_CLIENT;
+	if (r->proto == SNAG_PROTO_TCP && o->local.port && c->addr.port && r->phase == MODEL_UNCONNECTED) {
+		begin_exact(m, r, c, o, now_ns);
+	} else if (!(r->flags & MODEL_EXACT)) {
+		if (c->addr.family && r->phase == MODEL_UNCONNECTED)
+			r->peer = c->addr;
+		if (r->local.port && addr_is_any(&r->local))
+			r->flags |= MODEL_VAGUE;
+		record_state(r, state, now_ns);
+	}
+	r->phase = state == SNAG_STATE_ESTABLISHED ? MODEL_CONNECTED : MODEL_CONNECTING;
+}
+
+/* __udp_disconnect() (net/ipv4/datagram.c): what the program did not name is given back. */
+static void disconnected_udp(struct model *m, struct model_sock *r, uint32_t sock, bool exact, uint64_t now_ns)
+{
+	if (exact && !(r->flags & MODEL_EXPLICIT)) {
+		port_unlink(m, sock);
+		r->local.port = 0;
+	}
+	if (exact && !(r->flags & MODEL_ADDR))
+		r->local = (struct snag_addr){.family = r->domain, .port = r->local.port};
+	r->peer = (struct snag_addr){0};
+	r->flags &= (uint16_t)~MODEL_VAGUE;
+	r->role = SNAG_ROLE_NONE;
+	record_state(r, r->flags & MODEL_EXPLICIT ? SNAG_STATE_BOUND : SNAG_STATE_CLOSED, now_ns);
+}
+
+/* The kernel chooses an address and a port where there is none; the port stays when the rest fails. */
+static void learn_connect_udp(struct model *m, struct model_sock *r, const struct snag_call *c,
+			      const struct snag_outcome *o, uint64_t now_ns)
+{
+	if (!o->real_err && c->addr.family == AF_UNSPEC) {
+		disconnected_udp(m, r, c->sock, o->local.family != 0, now_ns);
+		return;
+	}
+	if (!o->real_err) {
+		r->role = SNAG_ROLE_CLIENT;
+		r->peer = c->addr;
+		record_state(r, SNAG_STATE_ESTABLISHED, now_ns);
+	}
+	if (o->local.port) {
+		r->local = o->local;
+		if (r->state == SNAG_STATE_CLOSED)
+			record_state(r, SNAG_STATE_BOUND, now_ns);
+		if (!r->on_port)
+			port_link(m, c->sock);
+	} else if (!o->real_err && r->local.port && addr_is_any(&r->local)) {
+		r->flags |= MODEL_VAGUE;
+	}
+}
+
+/* Answers that end an attempt; any other says that it never began. */
+static bool ends_attempt(const struct model_sock *r, int err)
+{
+	static const int errs[] = {ECONNREFUSED, ETIMEDOUT, EHOSTUNREACH, ECONNABORTED, ECONNRESET, EPIPE, EADDRNOTAVAIL};
+
+	for (unsigned i = 0; i < ARRAY_LEN(errs); i++)
+		if (errs[i] == err)
+			return true;
+	return r->phase == MODEL_CONNECTING && err == ENETUNREACH;
+}
+
+static void learn_connect_tcp(struct model *m, struct model_sock *r, const struct snag_call *c,
+			      const struct snag_outcome *o, uint64_t now_ns)
+{
+	bool begins = r->phase == MODEL_UNCONNECTED || r->phase == MODEL_CONNECTING;
+
+	switch (o->real_err) {
+	case 0:
+		if (c->addr.family == AF_UNSPEC)
+			disconnected(m, r, c->sock, now_ns);
+		else
+			connecting(m, r, c, o, SNAG_STATE_ESTABLISHED, now_ns);
+		break;
+	case EISCONN:
+		if (r->state == SNAG_STATE_SYN_SENT)
+			connecting(m, r, c, o, SNAG_STATE_ESTABLISHED, now_ns);
+		break;
+	case EINPROGRESS:
+	case EALREADY:
+	case EINTR:	/* the attempt goes on */
+		if (begins)
+			connecting(m, r, c, o, SNAG_STATE_SYN_SENT, now_ns);
+		break;
+	default:
+		if (!begins || !ends_attempt(r, o->real_err))
+			break;
+		if (o->real_err != ECONNREFUSED && r->local.port && !(r->flags & MODEL_EXACT))
+			traffic_trail(m, r->local.port, r->options, now_ns);	/* it may have come as far as a FIN */
+		r->state = record_holds(r) ? SNAG_STATE_SYN_SENT : r->state;
+		disconnected(m, r, c->sock, now_ns);
+	}
+}
+
+void learn_connect(struct model *m, struct model_sock *r, const struct snag_call *c, const struct snag_outcome *o,
+		   uint64_t now_ns)
+{
+	if (r->proto == SNAG_PROTO_TCP)
+		learn_connect_tcp(m, r, c, o, now_ns);
+	else if (r->proto == SNAG_PROTO_UDP)
+		learn_connect_udp(m, r, c, o, now_ns);
+	else if (!o->real_err)
+		record_state(r, c->addr.family == AF_UNSPEC ? SNAG_STATE_BOUND : SNAG_STATE_ESTABLISHED, now_ns);
+}
+
+/* ---- shutdown, close ---- */
+
+/* inet_shutdown() (net/ipv4/af_inet.c). */
+void learn_shutdown(struct model *m, struct model_sock *r, const struct snag_call *c, const struct snag_outcome *o,
+		    uint64_t now_ns)
+{
+	uint16_t shut = c->arg[0] == SHUT_RD ? MODEL_SHUT_RD : c->arg[0] == SHUT_WR ? MODEL_SHUT_WR
+									      : MODEL_SHUT_RD | MODEL_SHUT_WR;
+
+	if (r->proto != SNAG_PROTO_TCP || (o->real_err && o->real_err != ENOTCONN))
+		return;
+	if (r->phase == MODEL_CONNECTING)
+		r->phase = record_connected(r) && r->state != SNAG_STATE_SYN_SENT ? MODEL_CONNECTED : MODEL_DISCONNECTING;
+	if (r->state == SNAG_STATE_LISTEN) {
+		if (c->arg[0] != SHUT_WR)	/* a listener heeds RCV_SHUTDOWN only */
+			disconnected(m, r, c->sock, now_ns);
+		return;
+	}
+	if (r->state == SNAG_STATE_SYN_SENT && !o->real_err) {
+		disconnected(m, r, c->sock, now_ns);
+		return;
+	}
+	r->flags |= shut;
+	if (o->real_err || c->arg[0] == SHUT_RD)
+		return;
+	if (r->flags & MODEL_EXACT)
+		conn_fin(m, c->sock, now_ns);
+	else
+		record_state(r, SNAG_STATE_FIN_WAIT, now_ns);
+}
+
+void learn_close(struct model *m, struct model_sock *r, const struct snag_call *c, const struct snag_outcome *o,
+		 uint64_t now_ns)
+{
+	if (!o->last || o->real_err < 0)
+		return;
+	if (r->flags & MODEL_EXACT)
+		conn_close(m, c->sock, c->facts & SNAG_FACT_UNREAD ? c->unread : -1, now_ns);
+	/* Whoever sends the first FIN keeps TIME_WAIT; fact: it is still open on this side. */
+	else if ((c->facts & SNAG_FACT_TCP_STATE) && r->proto == SNAG_PROTO_TCP &&
+		 (r->state == SNAG_STATE_ESTABLISHED || r->state == SNAG_STATE_FIN_WAIT))
+		traffic_time_wait(m, r, now_ns);
+	model_forget(m, c->sock, now_ns);
+}

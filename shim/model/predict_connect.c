@@ -1,0 +1,237 @@
+/* predict_connect.c - what will connect answer? */
+#include "predict.h"
+#include "listener.h"
+#include "port.h"
+#include "record.h"
+#include "route.h"
+#include "tuple.h"
+
+#include <base/addr.h>
+#include <base/base.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+/* ---- the arguments ---- */
+
+/* tcp_v4_connect(), tcp_v6_connect(): the errno that the address alone earns; 0: none; -1: nobody told. */
+static int refuse_address(const struct question *q)
+{
+	bool v6 = q->r->domain == AF_INET6;
+	socklen_t len = q->c->addr_len;
+	int family = q->c->addr_family ? q->c->addr_family : q->c->addr.family;
+
+	if (!len && !q->c->addr_family && !q->c->addr.family)
+		return -1;
+	if (len && len < (v6 ? 24 : sizeof(struct sockaddr_in)))
+		return EINVAL;
+	if (family != q->r->domain)
+		return EAFNOSUPPORT;
+	if (v6 && q->c->addr.ip[0] == 0xff)
+		return ENETUNREACH;
+	if (addr_is_mapped(&q->c->addr) && (q->r->options & SNAG_OPTION_V6ONLY))
+		return ENETUNREACH;
+	return 0;
+}
+
+/* ---- is the 4-tuple taken? ---- */
+
+/* tcp_twsk_unique() (net/ipv4/tcp_ipv4.c): a named port takes over at once, a chosen one under tcp_tw_reuse. */
+static enum bind_answer reuses(const struct question *q, const struct model_sock *old, bool named)
+{
+	const struct model_machine *k = q->machine;
+	uint64_t age = q->now_ns - old->since_ns, delay = (uint64_t)(k ? k->tw_reuse_delay_ms : 0) * NSEC_PER_MSEC;
+
+	if (!k)
+		return BIND_UNSURE;
+	if (!k->timestamps)
+		return BIND_CONFLICT;
+	if (named)
+		return BIND_FREE;
+	if (old->state != SNAG_STATE_TIME_WAIT || !k->tw_reuse)
+		return BIND_CONFLICT;
+	if (k->tw_reuse == 2 && !addr_is_loopback(&old->local) && !addr_is_loopback(&old->peer))
+		return BIND_CONFLICT;
+	return age > delay + 20 * NSEC_PER_MSEC ? BIND_FREE : age < delay ? BIND_CONFLICT : BIND_UNSURE;
+}
+
+/* __inet_check_established() (net/ipv4/inet_hashtables.c). */
+static enum bind_answer tuple_taken(const struct question *q, const struct snag_addr *local,
+				    const struct snag_addr *peer, bool named)
+{
+	enum bind_answer worst = BIND_FREE, a;
+	const struct model_sock *old;
+	struct tuple_walk w;
+	uint32_t at;
+
+	tuple_walk_begin(&w, q->m, local, peer);
+	while ((old = tuple_walk_next(&w, &at))) {
+		if (at == q->c->sock || (old->device && old->device != q->r->device))
+			continue;
+		a = BIND_CONFLICT;
+		if (old->flags & MODEL_DOUBT)
+			a = BIND_UNSURE;
+		else if (old->until_ns && q->now_ns >= old->until_ns)
+			a = q->now_ns < old->until_ns + MODEL_LATE_NS ? BIND_UNSURE : BIND_FREE;
+		if (a == BIND_CONFLICT && old->until_ns)
+			a = reuses(q, old, named);
+		worst = a > worst ? a : worst;
+	}
+	return worst;
+}
+
+/* __inet_hash_connect(): a port of the range that nobody holds but by connect(), with a 4-tuple that is free. */
+static enum bind_answer any_port(const struct question *q, const struct snag_addr *local, const struct snag_addr *peer)
+{
+	enum bind_answer best = BIND_CONFLICT, a;
+	struct snag_addr from = *local;
+	bool shared;
+
+	if (!q->machine)
+		return BIND_FREE;
+	for (uint32_t port = q->machine->port_low; port <= q->machine->port_high && best != BIND_FREE; port++) {
+		from.port = (uint16_t)port;
+		a = port_held(q->m, from.port, 0, q->now_ns, &shared);
+		if (a == BIND_CONFLICT && shared)
+			a = tuple_taken(q, &from, peer, false);
+		best = a < best ? a : best;
+	}
+	return best;
+}
+
+/* May it go out from the address and port that it has, or from any? False: the answer is given. */
+static bool may_leave(const struct question *q, const struct snag_addr *local, const struct snag_addr *peer)
+{
+	bool named = record_holds(q->r);
+	enum bind_answer taken = named ? tuple_taken(q, local, peer, true) : any_port(q, local, peer);
+
+	if (taken == BIND_FREE)
+		return true;
+	predict_refuse(q, EADDRNOTAVAIL, SNAG_WHY_HELD);
+	if (taken == BIND_UNSURE)
+		predict_withhold(q, SNAG_UNSURE_PEER);
+	return false;
+}
+
+/* ---- the attempt ---- */
+
+/* What the SYN meets, on this machine, decides a blocking call; one that does not wait is told EINPROGRESS. */
+static void predict_meeting(const struct question *q, const struct snag_addr *local, const struct snag_addr *peer)
+{
+	enum listener_answer answer;
+	uint32_t listener;
+
+	if (!q->c->blocking) {
+		predict_refuse(q, EINPROGRESS, SNAG_WHY_NONE);
+		return;
+	}
+	if (record_holds(q->r) && local->port == peer->port && addr_equal_ip(local, peer)) {
+		predict_allow(q);	/* to itself */
+		return;
+	}
+	answer = listener_for(q->m, q->machine, peer, &listener, &q->v->holder);
+	if (answer == LISTENER_ROOM)
+		predict_allow(q);
+	else if (answer == LISTENER_NONE)
+		predict_refuse(q, ECONNREFUSED, SNAG_WHY_NO_LISTENER);
+	else
+		predict_withhold(q, SNAG_UNSURE_PEER);
+	if (answer == LISTENER_NONE && !predict_knows(q, SNAG_FACT_WHOLE))
+		predict_withhold(q, SNAG_UNSURE_PEER);
+}
+
+static void predict_attempt(const struct question *q)
+{
+	struct snag_addr local = q->r->local, peer = route_meant(&q->r->local, &q->c->addr);
+	bool local_known = route_source(&local, &peer);
+
+	if (!predict_knows(q, SNAG_FACT_REACH | SNAG_FACT_BLOCKING) || !q->machine) {
+		q->v->err = ECONNREFUSED;
+		q->v->why = SNAG_WHY_NO_LISTENER;
+		listener_for(q->m, q->machine, &peer, &q->v->ticket, &q->v->holder);
+		q->v->ticket = 0;
+		predict_withhold(q, SNAG_UNSURE_PEER);
+	} else if (q->c->reach == SNAG_REACH_NOWHERE || q->c->reach == SNAG_REACH_GROUP) {
+		predict_refuse(q, ENETUNREACH, SNAG_WHY_NONE);
+		if (!route_plain(q->r))
+			predict_withhold(q, SNAG_UNSURE_MACHINE);
+	} else if (!route_plain(q->r) || !local_known) {
+		predict_withhold(q, SNAG_UNSURE_MACHINE);
+	} else if (q->c->reach == SNAG_REACH_AWAY && q->c->blocking) {
+		predict_withhold(q, SNAG_UNSURE_PEER);
+	} else if (may_leave(q, &local, &peer)) {
+		predict_meeting(q, &local, &peer);
+	}
+}
+
+/* ---- the state of the socket: __inet_stream_connect() (net/ipv4/af_inet.c) ---- */
+
+/* An earlier attempt is under way, or has ended and waits for this call to say how. */
+static void predict_again(const struct question *q)
+{
+	enum predict_tcp state = predict_tcp(q);
+
+	if (state == PREDICT_OPEN)
+		predict_allow(q);
+	else if (state == PREDICT_SYN_SENT && predict_knows(q, SNAG_FACT_BLOCKING) && !q->c->blocking)
+		predict_refuse(q, EALREADY, SNAG_WHY_WRONG_STATE);
+	else if (state == PREDICT_CLOSED && predict_knows(q, SNAG_FACT_ERROR) && !q->c->pending)
+		predict_refuse(q, ECONNABORTED, SNAG_WHY_NONE);
+	else if (state == PREDICT_CLOSED && predict_knows(q, SNAG_FACT_ERROR) && q->r->pending)
+		predict_refuse(q, q->r->pending, SNAG_WHY_NO_LISTENER);
+	else
+		predict_withhold(q, SNAG_UNSURE_PEER);
+}
+
+static void predict_connect_tcp(const struct question *q)
+{
+	bool unspec = q->c->addr_family == AF_UNSPEC && q->c->addr.family == AF_UNSPEC;
+	int err = refuse_address(q);
+
+	if (q->c->addr_len == 1 || q->c->addr_len > sizeof(struct sockaddr_storage))
+		predict_refuse(q, EINVAL, SNAG_WHY_WRONG_TYPE);
+	else if (unspec)
+		predict_allow(q);
+	else if (q->r->phase == MODEL_CONNECTED || predict_tcp(q) == PREDICT_LISTENS)
+		predict_refuse(q, EISCONN, SNAG_WHY_WRONG_STATE);
+	else if (q->r->phase == MODEL_DISCONNECTING)
+		predict_refuse(q, EINVAL, SNAG_WHY_WRONG_STATE);
+	else if (q->r->phase == MODEL_CONNECTING)
+		predict_again(q);
+	else if (err > 0)
+		predict_refuse(q, err, SNAG_WHY_WRONG_TYPE);
+	else if (err < 0)
+		predict_withhold(q, SNAG_UNSURE_UNMODELLED);
+	else
+		predict_attempt(q);
+}
+
+/* ---- UDP: inet_dgram_connect(), __ip4_datagram_connect() ---- */
+
+static void predict_connect_udp(const struct question *q)
+{
+	const struct snag_addr *a = &q->c->addr;
+	bool unspec = q->c->addr_family == AF_UNSPEC && a->family == AF_UNSPEC;
+	int err = refuse_address(q);
+
+	if (q->c->addr_len == 1 || q->c->addr_len > sizeof(struct sockaddr_storage))
+		predict_refuse(q, EINVAL, SNAG_WHY_WRONG_TYPE);
+	else if (unspec)
+		predict_allow(q);
+	else if (err > 0 && q->r->domain == AF_INET && record_holds(q->r))
+		predict_refuse(q, err, SNAG_WHY_WRONG_TYPE);
+	else if (err || q->r->domain == AF_INET6 || !addr_is_loopback(a) || !route_plain(q->r))
+		predict_withhold(q, SNAG_UNSURE_MACHINE);
+	else
+		predict_allow(q);
+}
+
+void predict_connect(const struct question *q)
+{
+	if (q->r->proto == SNAG_PROTO_TCP)
+		predict_connect_tcp(q);
+	else if (q->r->proto == SNAG_PROTO_UDP)
+		predict_connect_udp(q);
+	else
+		predict_withhold(q, SNAG_UNSURE_PEER);
+}
