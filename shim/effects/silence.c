@@ -24,15 +24,23 @@ int silence_deafen(int fd)
 	return filter(fd, 0);
 }
 
-int silence_starve(int fd)
-{
-	return filter(fd, 1);
-}
-
 void silence_hear(int fd)
 {
 	int none = 0;
 	sys_call(SYS_setsockopt, fd, SOL_SOCKET, SO_DETACH_FILTER, &none, sizeof(none));
+}
+
+/* After shutdown(SHUT_RD) reading gives 0 once the queue is empty (net/ipv4/tcp.c, net/unix/af_unix.c). TCP would still take
+ * what comes: it is cut to acknowledgements. */
+int silence_end(int fd)
+{
+	char rest[4096];
+	if (filter(fd, 1) == -EINVAL)
+		return -EINVAL;
+	int r = (int)sys_call(SYS_shutdown, fd, SHUT_RD);
+	while (r == 0 && sys_call(SYS_recvfrom, fd, rest, sizeof(rest), MSG_DONTWAIT) > 0)
+		;
+	return r;
 }
 
 /* ---- what is sent ---- */

@@ -8,10 +8,12 @@
 /* Nothing that arrives is taken: no data, no FIN, no RST, no acknowledgement. A socket filter drops it, in the place of
  * one that the program may have set. */
 int silence_deafen(int fd);
-/* No more data is taken, but acknowledgements are: the peer's bytes are not acknowledged, and ours still reach it. */
-int silence_starve(int fd);
-/* The end of both. */
+/* The end of silence_deafen. */
 void silence_hear(int fd);
+
+/* As if the peer would write no more (unix streams too): what is queued is thrown away, reading gives 0 for good. What we
+ * write still reaches it; what it writes is never acknowledged, or on a unix socket fails with EPIPE. */
+int silence_end(int fd);
 
 enum silence_way {
 	SILENCE_ROUTE = 1,	/* a source route, which every host that is no router drops: only what we send is lost */

@@ -107,15 +107,11 @@ static int do_blackhole(int fd, struct fault_state *f, unsigned end)
 	return end == SNAG_END_PEER ? silence_mute(fd, &mute) : silence_deafen(fd);
 }
 
-/* net/ipv4/tcp.c and net/unix/af_unix.c: after shutdown(SHUT_RD) what is queued is read, then 0 for good; TCP would still
- * take what comes later. */
 static int do_eof(int fd, struct fault_state *f, unsigned end)
 {
 	(void)end;
 	set_spent(f, SNAG_SPENT_EOF);
-	if (reset_connected(fd))
-		silence_starve(fd);
-	return (int)sys_call(SYS_shutdown, fd, SHUT_RD);
+	return silence_end(fd);
 }
 
 static const struct {
@@ -295,12 +291,22 @@ static bool met_reset(struct stream *s, long ret)
 	return true;
 }
 
+/* epoll(7): a program that waits for edges may take a short count for the end of what there is, and wait for the next
+ * edge. There is more, so there is one. */
+static void raise_after_cut(const struct stream *s)
+{
+	if (s->h.call.proto == SNAG_PROTO_TCP)
+		raise_again(s->h.call.fd, call_has(s->h.call.call, SNAG_TRAIT_SENDS));
+}
+
 bool stream_again(struct stream *s, long ret, ssize_t bytes)
 {
 	struct fault_state *f = counts ? s->state : NULL;
 	if (unlikely(ret < 0) && met_reset(s, ret))
 		return true;
 	hook_done(&s->h, ret);
+	if (unlikely(s->most < s->want) && ret > 0)
+		raise_after_cut(s);
 	if (f && ret > 0 && bytes > 0 && !(s->flags & MSG_PEEK))
 		fetch_add(call_has(s->h.call.call, SNAG_TRAIT_SENDS) ? &f->sent : &f->received, (uint64_t)bytes);
 	return false;

@@ -133,3 +133,54 @@ print(len(select.select([], [c], [], 0.5)[1]))"
 EINPROGRESS
 0"
 }
+
+@test "reset-mid-response" {
+  with reset-mid-response -- "
+import signal, threading
+signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+def serve(n):
+    s = server(); c = socket.create_connection(s.getsockname()); a = s.accept()[0]; got = b''
+    seen = [name(a.sendall, b'x' * n), name(a.send, b'y')]
+    try:
+        while part := c.recv(65536): got += part
+        seen.append('end')
+    except OSError as e: seen.append(errno.errorcode[e.errno])
+    return len(got), *seen
+print(*serve(100000))
+s = server(); c = socket.create_connection(s.getsockname()); a = s.accept()[0]
+a.sendall(b'x' * 4095); a.close(); print(len(c.recv(9999, socket.MSG_WAITALL)))"
+  assert_success
+  assert_output "4096 ECONNRESET EPIPE ECONNRESET
+4095"
+}
+
+@test "reset-on-accept" {
+  with reset-on-accept -- "
+s = server()
+for _ in range(3):
+    c = socket.create_connection(s.getsockname()); c.send(b'abc'); a = s.accept()[0]
+    print(name(a.getpeername), a.recv(9), name(a.recv, 9), a.recv(9), name(c.recv, 9))"
+  assert_success
+  assert_output "$(for _ in 1 2 3; do echo "ENOTCONN b'abc' ECONNRESET b'' ECONNRESET"; done)"
+}
+
+@test "short-writes" {
+  with short-writes -- "
+s = server(); c = socket.create_connection(s.getsockname()); a = s.accept()[0]
+print(c.send(b'x' * 100), os.write(c.fileno(), b'x' * 5), a.send(b'x' * 8))
+c.sendall(bytes(range(200))); print(a.recv(212, socket.MSG_WAITALL) == b'x' * 12 + bytes(range(200)))"
+  assert_success
+  assert_output "7 5 7
+True"
+}
+
+@test "half-open-peer" {
+  with half-open-peer -- "
+s = server()
+for _ in range(2):
+    c = socket.create_connection(s.getsockname()); a = s.accept()[0]
+    print(c.send(b'one'), a.recv(9), a.send(b'two'), c.recv(9))
+    print(c.send(b'three'), name(a.recv, 9), name(c.recv, 9))"
+  assert_success
+  assert_output "$(for _ in 1 2; do echo "3 b'one' 3 b'two'"; echo "5 ECONNRESET ECONNRESET"; done)"
+}
