@@ -233,6 +233,22 @@ static void print_actions(FILE *out)
 	fputc('\n', out);
 }
 
+/* What each action is to those who meet it. */
+static void print_seen(FILE *out)
+{
+	static const struct {
+		const char *action, *program, *peer, *kernel;
+	} rows[] = {
+#define SNAG_FAULT_SEEN(fault, program, peer, kernel) {#fault, program, peer, kernel},
+#include <snag/faults.def>
+	};
+
+	fputs("| action | the program sees | the peer sees | the kernel does |\n|---|---|---|---|\n", out);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		fprintf(out, "| `%s` | %s | %s | %s |\n", rows[i].action, rows[i].program, rows[i].peer, rows[i].kernel);
+	fputc('\n', out);
+}
+
 void compile_reference(FILE *out)
 {
 	static const struct table *const tables[] = {&table_policy, &table_endpoint, &table_rule, &table_match,
@@ -242,6 +258,7 @@ void compile_reference(FILE *out)
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
 		print_keys(out, tables[i]);
 	print_actions(out);
+	print_seen(out);
 	for (size_t i = 0; i < sizeof(later) / sizeof(later[0]); i++)
 		print_keys(out, later[i]);
 }

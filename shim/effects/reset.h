@@ -4,8 +4,8 @@
  * what a received RST leaves, it is then connected once more, to a listener made for this moment on its own address; what
  * it had received and not read comes through there again, and the other end resets it. The kernel thus gives the local
  * side what it always gives: what was queued, ECONNRESET once (EPIPE behind the peer's FIN), then 0. Differences:
- * getsockname tells another port where the socket was not bound to one, and what another thread waits for in poll or
- * epoll changes twice. */
+ * getsockname tells another port where the socket was not bound to one; getpeername, while PEER leaves it connected,
+ * another address; and what another thread waits for in poll or epoll changes twice. */
 #ifndef EFFECTS_RESET_H
 #define EFFECTS_RESET_H
 
