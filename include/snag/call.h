@@ -46,6 +46,7 @@ enum snag_fact {
 					 * those of the session, and the foreign ones, adopted and known to be still there */
 	SNAG_FACT_NEXT_FD = 1 << 10,	/* `next_fd` */
 	SNAG_FACT_PRIVILEGED = 1 << 11,	/* `privileged` */
+	SNAG_FACT_LINGER = 1 << 12,	/* `linger` */
 };
 
 /* Where an address leads, for bind and connect. */
@@ -95,6 +96,7 @@ struct snag_call {
 				 * name, 0 none; else 0); dup2, dup3, fcntl: the wanted descriptor; close_range: first, last; recv,
 				 * send and their variants: bytes asked for, at most INT32_MAX */
 	int32_t next_fd;	/* fact: the descriptor that the call would make; socketpair: the higher one */
+	int32_t linger;		/* fact: SO_LINGER: 0 off, else seconds + 1 */
 	uint8_t privileged;	/* fact: the caller has CAP_NET_BIND_SERVICE */
 	struct snag_addr addr;	/* bind, connect: the argument */
 	struct snag_addr local;	/* fact: what getsockname() says */

@@ -46,7 +46,16 @@ struct snag_plan {
 	/* the virtual kernel */
 	uint8_t refusal;	/* enum snag_why: by the model, why it refuses */
 	uint8_t changes;	/* enum snag_change bits: what is different about the real call */
-	uint8_t spare[6];
+	uint8_t bind;		/* enum snag_bind */
+	uint8_t spare;
+	uint32_t wait;		/* the entry of its TIME_WAIT that is in the way: index + 1; 0: none */
+};
+
+/* How the real bind is made, where the virtual kernel keeps the TIME_WAIT. */
+enum snag_bind {
+	SNAG_BIND_AS_IS,
+	SNAG_BIND_LIFTED,	/* if somebody is in the way, again with SO_REUSEADDR: it can only be a TIME_WAIT that is over */
+	SNAG_BIND_PROVEN,	/* without SO_REUSEADDR: whoever is in the way then, is so in the virtual kernel too */
 };
 
 enum snag_change {
@@ -62,6 +71,7 @@ enum snag_unsure {
 	SNAG_UNSURE_RACED,	/* another process changed the same port meanwhile */
 	SNAG_UNSURE_FOREIGN,	/* it depends on a socket that the session never saw */
 	SNAG_UNSURE_MACHINE,	/* it depends on the machine: limits, addresses, routes */
+	SNAG_UNSURE_VIRTUAL,	/* the virtual kernel has changed what the real one sees */
 	SNAG_UNSURE_UNMODELLED,	/* no rule for this yet */
 	SNAG_UNSURES
 };

@@ -151,9 +151,12 @@ static void fill_why(struct event_reader *e, const struct snag_event_why *w, str
 			h->uid = w->uid;
 			h->inode = w->inode;
 		}
-		if (w->sock)
+		if (w->sock || w->since_ns)
 			h->since = (int64_t)(w->since_ns & INT64_MAX);
 	}
+	const struct snag_kernel *k = e->rules ? &e->rules->kernel : NULL;
+	if (remains && w->since_ns && k && k->clock)
+		h->until = (int64_t)(w->since_ns + k->time_wait_ns / k->clock);
 	e->space.why.n = e->space.fix.n = 0;
 	why_text(&e->space.why, w->code, r);
 	why_fix(&e->space.fix, w->code, r);

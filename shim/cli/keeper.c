@@ -12,6 +12,7 @@
 #include <base/names.h>
 #include <base/sys.h>
 #include <effects/state.h>
+#include <engine/engine.h>
 #include <errno.h>
 #include <linux/futex.h>
 #include <model/model.h>
@@ -191,7 +192,12 @@ static void closed(void *arg, uint32_t sock)
 {
 	struct keeper *k = arg;
 
-	model_forget(k->session.model, sock, session_now(&k->session));
+	const struct rules *rules = k->rules;
+	struct engine e = { .model = k->session.model, .rules = rules };
+
+	if (rules && !(load_relaxed(&k->session.header->flags) & SNAG_SESSION_DRY))
+		e.mode = (uint8_t)rules->mode;
+	engine_forget(&e, sock, session_now(&k->session));
 }
 
 static void gone(void *arg, uint32_t proc, struct procs_row *row)

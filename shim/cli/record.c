@@ -18,6 +18,7 @@ const struct record_field record_holder_fields[] = {
 	FIELD(record_holder, state, "state", RECORD_TEXT, "its state"),
 	FIELD(record_holder, options, "options", RECORD_LIST, "its options that bear on sharing an address"),
 	FIELD(record_holder, since, "since", RECORD_TIME, "since when it has been in that state, session time"),
+	FIELD(record_holder, until, "until", RECORD_TIME, "when the virtual kernel's TIME_WAIT ends, session time"),
 	FIELD(record_holder, uid, "uid", RECORD_INT, "where its process is hidden: the socket's user"),
 	FIELD(record_holder, inode, "inode", RECORD_INT, "where its process is hidden: the socket's inode"),
 	{ 0 },

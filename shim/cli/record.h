@@ -23,7 +23,7 @@ struct record_holder {		/* who is in the way */
 	int64_t fd, sock, others;
 	struct text local, state;
 	struct record_texts options;
-	int64_t since;		/* ns, session time */
+	int64_t since, until;	/* ns, session time; until: of a TIME_WAIT of the virtual kernel */
 	int64_t uid, inode;	/* of a socket whose process is hidden from us */
 	bool options_known;	/* in no trace: also an empty list of options is the truth */
 };

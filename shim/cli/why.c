@@ -169,6 +169,19 @@ static void add(struct buf *b, const char *s)
 	buf_str(b, s);
 }
 
+static void fix_time_wait(struct buf *b, const struct record *r)
+{
+	int64_t until = r->why.holder.until;
+
+	add(b, "SO_REUSEADDR on both sockets; or a wait of ");
+	if (until == RECORD_NONE) {
+		buf_str(b, "at most 60 s");
+	} else {
+		buf_seconds(b, until > r->t ? until - r->t : 0, 3);
+		buf_str(b, " s");
+	}
+}
+
 static void fix_held(struct buf *b, const struct record *r)
 {
 	const struct record_holder *h = &r->why.holder;
@@ -184,7 +197,7 @@ static void fix_held(struct buf *b, const struct record *r)
 		if (has_option(h, "SO_REUSEPORT"))
 			add(b, "SO_REUSEPORT on this socket too, as the same user");
 		else if (text_is(h->state, "time_wait"))
-			add(b, "SO_REUSEADDR on both sockets; or a wait of at most 60 s");
+			fix_time_wait(b, r);
 		else if (text_is(h->state, "bound") && has_option(h, "SO_REUSEADDR"))
 			add(b, "SO_REUSEADDR on this socket too");
 	}

@@ -31,6 +31,11 @@ void tune_socket(int fd, const struct snag_call *c, const struct snag_kernel *k)
 		set(fd, IPPROTO_TCP, TCP_LINGER2, (int)(k->fin_timeout_ns / NSEC_PER_SEC));
 }
 
+void tune_reuse(int fd, bool on)
+{
+	set(fd, SOL_SOCKET, SO_REUSEADDR, on);
+}
+
 /* net.ipv4.ip_nonlocal_bind speaks of IPv4 and mapped addresses: inet_can_nonlocal_bind() (include/net/inet_sock.h). */
 bool tune_bind(int fd, const struct snag_call *c, const struct snag_kernel *k)
 {

@@ -10,6 +10,10 @@
  * connections inherit them. */
 void tune_socket(int fd, const struct snag_call *c, const struct snag_kernel *k);
 
+/* SO_REUSEADDR, really. Where the virtual kernel keeps the TIME_WAIT, sockets that listen or are connected have it, so
+ * that the machine's own TIME_WAIT never refuses anybody who asks with it. */
+void tune_reuse(int fd, bool on);
+
 /* Around a bind: ip_nonlocal_bind by IP_FREEBIND, for the moment of the call. True: tune_bound takes it back. */
 bool tune_bind(int fd, const struct snag_call *c, const struct snag_kernel *k);
 void tune_bound(int fd);

@@ -1,10 +1,10 @@
 /* commit.c - what became of a call: prediction against kernel, the model learns, the event is built. */
+#include "enforce.h"
 #include "engine.h"
 
 #include <base/base.h>
 #include <base/calls.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -108,6 +108,7 @@ struct reason {
 	bool remains;		/* what is left of a closed connection */
 	uint8_t options;	/* of that */
 	struct snag_addr local;
+	uint64_t since_ns;	/* the virtual kernel's: when it began; else 0 */
 };
 
 /* What an errno of a call means by itself. */
@@ -202,6 +203,23 @@ static void build_foreign(const struct engine *e, uint32_t sock, const struct mo
 	}
 }
 
+/* A refusal of the virtual kernel's. */
+static struct reason explain_enforced(const struct engine *e, const struct snag_plan *p)
+{
+	struct reason reason = {.why = p->refusal};
+	struct model_wait w;
+
+	reason.remains = waits_get(e->model, p->wait, &w);
+	if (reason.remains) {
+		reason.options = w.options;
+		reason.local = w.local;
+		reason.since_ns = w.since_ns;
+	} else if (p->refusal == SNAG_WHY_HELD) {
+		reason.holder = p->holder;
+	}
+	return reason;
+}
+
 static void build_why(const struct engine *e, const struct reason *reason, struct snag_event_why *w)
 {
 	struct engine_holder h;
@@ -216,6 +234,7 @@ static void build_why(const struct engine *e, const struct reason *reason, struc
 		w->state = SNAG_STATE_TIME_WAIT;
 		w->options = reason->options;
 		w->local = reason->local;
+		w->since_ns = reason->since_ns;
 	}
 	if (model_foreign_get(e->model, reason->holder, &f)) {
 		build_foreign(e, reason->holder, &f, w);
@@ -268,6 +287,8 @@ static void build_result(const struct snag_call *c, const struct snag_plan *p, c
 	/* A refusal that consumes a connection found none: what the program got is the kernel's. */
 	if (p->by == SNAG_BY_RULE && p->err && o->real_err > 0 && o->err != p->err)
 		ev->by = SNAG_BY_KERNEL;
+	if (enforce_refused(p, o))
+		ev->by = SNAG_BY_MODEL;
 	ev->dur_ns = o->end_ns > c->start_ns ? o->end_ns - c->start_ns : 0;
 	ev->ret = o->ret;
 	ev->err = (uint16_t)o->err;
@@ -330,36 +351,20 @@ static void build_local(const struct snag_outcome *o, struct snag_event_local *l
 	l->local = o->local;
 }
 
-/* An option that the virtual kernel gives to new sockets. */
-static void learn_tuned(struct engine *e, const struct snag_call *c, const struct snag_outcome *o)
-{
-	const struct snag_kernel *k = engine_kernel(e);
-	struct snag_call set = *c;
-
-	if (!k || !(k->given & SNAG_KERNEL_BINDV6ONLY) || c->call != SNAG_CALL_socket || c->domain != AF_INET6)
-		return;
-	set.call = SNAG_CALL_setsockopt;
-	set.sock = o->new_sock;
-	set.serial = o->new_serial;
-	set.arg[0] = IPPROTO_IPV6;
-	set.arg[1] = IPV6_V6ONLY;
-	set.arg[2] = k->bindv6only;
-	model_learn(e->model, &set, o, o->end_ns);
-}
-
 /* What was really asked of the kernel, where the argument was changed. */
 static void learn(struct engine *e, const struct snag_call *c, const struct snag_plan *p, const struct snag_outcome *o)
 {
 	struct snag_call real;
 
+	enforce_before(e, c, o);
 	if (!(p->changes & SNAG_CHANGE_BACKLOG)) {
 		model_learn(e->model, c, o, o->end_ns);
-		learn_tuned(e, c, o);
-		return;
+	} else {
+		real = *c;
+		real.arg[0] = p->backlog;
+		model_learn(e->model, &real, o, o->end_ns);
 	}
-	real = *c;
-	real.arg[0] = p->backlog;
-	model_learn(e->model, &real, o, o->end_ns);
+	enforce_after(e, c, o);
 }
 
 /* A fork or exec that no rule touched and that worked: the records of processes tell of it. */
@@ -388,8 +393,8 @@ unsigned engine_commit(struct engine *e, const struct snag_call *c, const struct
 	if (refused) {
 		reason = explain(c, p, o, holder);
 		look_for_remains(e, c, &reason);
-	} else if (p->by == SNAG_BY_MODEL && o->err) {
-		reason.why = p->refusal;
+	} else if (enforce_refused(p, o)) {
+		reason = explain_enforced(e, p);
 	}
 	build_call(c, p, &ev[0].call);
 	build_result(c, p, o, &v, &ev[0].call);

@@ -1,4 +1,5 @@
 /* decide.c - what becomes of a call: the model's prediction, and the first rule whose terminal action fires. */
+#include "enforce.h"
 #include "engine.h"
 
 #include <base/base.h>
@@ -12,11 +13,6 @@
 static bool rules_in_force(const struct engine *e, unsigned call)
 {
 	return e->mode == SNAG_MODE_INJECT && e->rules && e->triggers && call < SNAG_CALLS && e->rules->call[call].n;
-}
-
-const struct snag_kernel *engine_kernel(const struct engine *e)
-{
-	return e->mode >= SNAG_MODE_ENFORCE && !e->dry && e->rules && e->rules->kernel.given ? &e->rules->kernel : NULL;
 }
 
 bool engine_counts(unsigned call)
@@ -79,6 +75,10 @@ bool engine_wants(const struct engine *e, unsigned call)
 
 bool engine_concerns(const struct engine *e, const struct snag_call *c, uint16_t local, uint16_t peer)
 {
+	const struct snag_kernel *k = engine_kernel(e);
+
+	if (k && virtual_concerns(k, c->call))
+		return true;
 	if (!rules_in_force(e, c->call))
 		return false;
 	if (e->rules->call[c->call].facts & SNAG_FACT_LOCAL)
@@ -246,7 +246,7 @@ static void ask_rules(struct engine *e, const struct snag_call *c, struct snag_p
 	if (!rules_speak_of(r, c->call, match_local(c, &v)->port, match_peer(c, &v)->port))
 		return;
 	if (r->call[c->call].facts & SNAG_FACT_TCP_STATE)
-		v.time_waits = model_time_waits(e->model, match_local(c, &v), c->start_ns);
+		v.time_waits = enforce_time_waits(e, match_local(c, &v), c->start_ns);
 	for (uint32_t i = 0; i < r->call[c->call].n && p->action == SNAG_ACTION_NONE; i++) {
 		uint32_t index = rules_by_call(r, c->call, i), step;
 		const struct rule *rule = rules_rule(r, index);
@@ -291,41 +291,6 @@ static void predict(const struct engine *e, const struct snag_call *c, struct sn
 	}
 }
 
-/* ---- the virtual kernel ---- */
-
-/* Of as many as there are places: does one belong to a process that is gone, and will be forgotten soon? */
-static bool any_dead(const struct engine *e, int32_t most)
-{
-	struct engine_holder h;
-	struct model_sock s;
-	int32_t living = 0;
-
-	for (uint32_t sock = 1; e->holder && sock <= SNAG_SOCKS && living < most; sock++) {
-		if (!virtual_next_sock(e->model, &sock, &s))
-			return true;
-		living += e->holder(e->arg, sock, s.serial, &h);
-	}
-	return false;
-}
-
-/* What a rule did not decide. */
-static void ask_kernel(const struct engine *e, const struct snag_kernel *k, const struct snag_call *c,
-		       struct snag_plan *p)
-{
-	struct virtual_verdict v;
-
-	virtual_backlog(k, c, p);
-	if (p->by == SNAG_BY_RULE && p->err)
-		return;
-	virtual_decide(e->model, k, c, &v);
-	if (!v.err || (v.why == SNAG_WHY_OPEN_SOCKETS && any_dead(e, k->open_sockets)))
-		return;
-	p->by = SNAG_BY_MODEL;
-	p->action = SNAG_ACTION_errno;
-	p->err = v.err;
-	p->refusal = v.why;
-}
-
 void engine_decide(struct engine *e, const struct snag_call *c, struct snag_plan *p)
 {
 	const struct snag_kernel *k = engine_kernel(e);
@@ -338,5 +303,5 @@ void engine_decide(struct engine *e, const struct snag_call *c, struct snag_plan
 	if (e->dry && p->rule[0])
 		only_name(p);
 	if (k && virtual_concerns(k, c->call))
-		ask_kernel(e, k, c, p);
+		enforce_decide(e, k, c, p);
 }

@@ -42,6 +42,12 @@ const struct snag_kernel *engine_kernel(const struct engine *e);
  * virtual kernel ask for; under --audit all that bear on a prediction. */
 unsigned engine_facts(const struct engine *e, unsigned call);
 
+/* Does the virtual kernel keep the TIME_WAIT? Then calls that connect or close TCP sockets hold the lock too, and
+ * outcome.local is filled in for connect and accept. */
+bool engine_keeps_waits(const struct engine *e);
+/* model_forget for a socket that ended without a call of its own: its process died, or dup2 replaced it. */
+void engine_forget(struct engine *e, uint32_t sock, uint64_t now_ns);
+
 /* Is this one of the calls whose predictions --audit counts? */
 bool engine_counts(unsigned call);
 

@@ -295,6 +295,7 @@ unsigned model_check(struct model *m, bool (*alive)(void *arg, uint32_t sock, ui
 		rehash(m);
 		mended++;
 	}
+	waits_check(m);
 	if (!chains_hold(m)) {
 		relink(m);
 		mended++;

@@ -7,6 +7,8 @@
 #ifndef MODEL_MODEL_H
 #define MODEL_MODEL_H
 
+#include "waits.h"
+
 #include <snag/abi.h>
 #include <snag/addr.h>
 #include <snag/call.h>
@@ -146,6 +148,7 @@ struct model {
 	struct model_time_wait time_wait[MODEL_TIME_WAITS];
 	struct model_bucket bucket[MODEL_BUCKETS];
 	struct model_sock bare[MODEL_BARES];
+	struct model_waits waits;
 	struct model_name name[MODEL_NAMES];
 	struct model_sock sock[SNAG_SOCKS];	/* last: its file space is allocated as it grows */
 };

@@ -1,5 +1,6 @@
 /* virtual.c - the virtual kernel: limits on descriptors, sockets, ports and backlogs. */
 #include "virtual.h"
+#include "port.h"
 #include "record.h"
 
 #include <errno.h>
@@ -7,7 +8,7 @@
 #include <sys/socket.h>
 
 typedef void limit_fn(const struct model *m, const struct snag_kernel *k, const struct snag_call *c,
-		      struct virtual_verdict *v);
+		      const struct snag_plan *p, struct virtual_verdict *v);
 
 static void refuse(struct virtual_verdict *v, int err, enum snag_why why)
 {
@@ -18,21 +19,21 @@ static void refuse(struct virtual_verdict *v, int err, enum snag_why why)
 /* ---- descriptors: get_unused_fd_flags(), f_dupfd(), ksys_dup3() (fs/file.c) ---- */
 
 static void limit_files(const struct model *m, const struct snag_kernel *k, const struct snag_call *c,
-			struct virtual_verdict *v)
+			const struct snag_plan *p, struct virtual_verdict *v)
 {
-	(void)m;
+	(void)m, (void)p;
 	if ((c->facts & SNAG_FACT_NEXT_FD) && c->next_fd >= k->open_files)
 		refuse(v, EMFILE, SNAG_WHY_OPEN_FILES);
 }
 
 /* The wanted number itself is out of range. */
 static void limit_wanted(const struct model *m, const struct snag_kernel *k, const struct snag_call *c,
-			 struct virtual_verdict *v)
+			 const struct snag_plan *p, struct virtual_verdict *v)
 {
 	if (c->arg[0] >= k->open_files)
 		refuse(v, c->call == SNAG_CALL_fcntl ? EINVAL : EBADF, SNAG_WHY_OPEN_FILES);
 	else
-		limit_files(m, k, c, v);
+		limit_files(m, k, c, p, v);
 }
 
 /* ---- sockets: alloc_empty_file() (fs/file_table.c) ---- */
@@ -46,12 +47,13 @@ bool virtual_next_sock(const struct model *m, uint32_t *sock, struct model_sock 
 }
 
 static void limit_sockets(const struct model *m, const struct snag_kernel *k, const struct snag_call *c,
-			  struct virtual_verdict *v)
+			  const struct snag_plan *p, struct virtual_verdict *v)
 {
 	uint32_t wanted = c->call == SNAG_CALL_socketpair ? 2 : 1, n = 0;
 	uint32_t most = (uint32_t)k->open_sockets;
 	struct model_sock s;
 
+	(void)p;
 	for (uint32_t sock = 1; n + wanted <= most && virtual_next_sock(m, &sock, &s); sock++)
 		n++;
 	if (n + wanted > most)
@@ -61,15 +63,76 @@ static void limit_sockets(const struct model *m, const struct snag_kernel *k, co
 /* ---- ports: __inet_bind() (net/ipv4/af_inet.c), __inet6_bind() (net/ipv6/af_inet6.c) ---- */
 
 static void limit_ports(const struct model *m, const struct snag_kernel *k, const struct snag_call *c,
-			struct virtual_verdict *v)
+			const struct snag_plan *p, struct virtual_verdict *v)
 {
 	bool root = k->privileged && (!(c->facts & SNAG_FACT_PRIVILEGED) || c->privileged);
 
-	(void)m;
+	(void)m, (void)p;
 	if (c->proto != SNAG_PROTO_TCP && c->proto != SNAG_PROTO_UDP)
 		return;
 	if (c->addr.family == c->domain && c->addr.port && c->addr.port < k->unprivileged_start && !root)
 		refuse(v, EACCES, SNAG_WHY_PRIVILEGED);
+}
+
+/* ---- TIME_WAIT: inet_csk_bind_conflict() (net/ipv4/inet_connection_sock.c), by bind and again by listen ---- */
+
+/* The kernel refuses for another reason, which it finds before it looks at the port. */
+static bool fails_before(const struct snag_plan *p)
+{
+	return p->sure == SNAG_CERTAIN && p->model_err && p->model_err != EADDRINUSE;
+}
+
+/* Connected, or waiting to be accepted; of a closed connection the waits tell. */
+static bool lives(uint32_t sock, const struct model_sock *r)
+{
+	return r->state >= SNAG_STATE_SYN_SENT && r->state != SNAG_STATE_TIME_WAIT &&
+	       !(model_is_bare(sock) && r->state == SNAG_STATE_FIN_WAIT);
+}
+
+/* Connected sockets really have SO_REUSEADDR, for the sake of their TIME_WAIT, even where the program has not set it:
+ * next to one of those the real kernel may admit what it must not. Its number; 0: there is none. */
+static uint32_t admits_wrongly(const struct model *m, uint32_t self, const struct bind_claim *new, uint64_t now_ns)
+{
+	const struct model_sock *r;
+	struct port_walk w;
+	uint32_t at;
+
+	if (!(new->options & SNAG_OPTION_REUSEADDR))
+		return 0;
+	port_walk_begin(&w, m, port_chain(SNAG_PROTO_TCP, &new->addr));
+	while ((r = port_walk_next(&w, &at))) {
+		struct bind_claim old = port_claim(r, now_ns);
+		if (at != self && lives(at, r) && bind_conflict(new, &old) != BIND_FREE)
+			return at;
+	}
+	return 0;
+}
+
+static void limit_waits(const struct model *m, const struct snag_kernel *k, const struct snag_call *c,
+			const struct snag_plan *p, struct virtual_verdict *v)
+{
+	const struct model_sock *r = record_of(m, c->sock, c->serial);
+	bool binds = c->call == SNAG_CALL_bind;
+	struct bind_claim new;
+
+	if (!r || r->proto != SNAG_PROTO_TCP || r->state == SNAG_STATE_LISTEN || fails_before(p))
+		return;
+	new = port_claim(r, c->start_ns);
+	if (binds) {
+		new.addr = c->addr;
+		new.vague = false;
+	}
+	if (!new.addr.port)
+		return;
+	v->wait = waits_refuse(m, k, &new, c->start_ns);
+	if (v->wait && !(binds && waits_doubtful(m, v->wait))) {
+		refuse(v, EADDRINUSE, SNAG_WHY_HELD);
+	} else if (v->wait || (binds && (v->holder = admits_wrongly(m, c->sock, &new, c->start_ns)))) {
+		v->bind = SNAG_BIND_PROVEN;
+		v->why = SNAG_WHY_HELD;
+	} else if (binds && !(r->options & SNAG_OPTION_REUSEADDR) && waits_past(m, &new, c->start_ns)) {
+		v->bind = SNAG_BIND_LIFTED;
+	}
 }
 
 /* ---- backlogs: __sys_listen() (net/socket.c), for every family ---- */
@@ -88,13 +151,14 @@ void virtual_backlog(const struct snag_kernel *k, const struct snag_call *c, str
 
 /* ---- which limit speaks of which call ---- */
 
+#define CLOSING_FACTS (SNAG_FACT_TCP_STATE | SNAG_FACT_UNREAD | SNAG_FACT_LINGER | SNAG_FACT_LOCAL)
 #define PORT_KEYS (SNAG_KERNEL_PRIVILEGED | SNAG_KERNEL_UNPRIVILEGED_START)
 
 /* Of one call, in the order in which the kernel checks. */
 static const struct {
 	uint16_t call, facts;
 	uint32_t keys;		/* any of them given */
-	limit_fn *limit;	/* NULL: it refuses nothing */
+	limit_fn *limit;	/* NULL: it refuses nothing, but looks at what becomes of the call */
 } limits[] = {
 	{SNAG_CALL_socket, SNAG_FACT_NEXT_FD, SNAG_KERNEL_OPEN_FILES, limit_files},
 	{SNAG_CALL_socket, 0, SNAG_KERNEL_OPEN_SOCKETS, limit_sockets},
@@ -109,7 +173,17 @@ static const struct {
 	{SNAG_CALL_dup2, 0, SNAG_KERNEL_OPEN_FILES, limit_wanted},
 	{SNAG_CALL_dup3, 0, SNAG_KERNEL_OPEN_FILES, limit_wanted},
 	{SNAG_CALL_bind, SNAG_FACT_PRIVILEGED, PORT_KEYS, limit_ports},
+	{SNAG_CALL_bind, 0, WAITS_KEYS, limit_waits},
 	{SNAG_CALL_listen, 0, SNAG_KERNEL_SOMAXCONN, NULL},
+	{SNAG_CALL_listen, 0, WAITS_KEYS, limit_waits},
+	{SNAG_CALL_connect, 0, WAITS_KEYS, NULL},
+	{SNAG_CALL_accept, 0, WAITS_KEYS, NULL},
+	{SNAG_CALL_accept4, 0, WAITS_KEYS, NULL},
+	{SNAG_CALL_shutdown, CLOSING_FACTS, WAITS_KEYS, NULL},
+	{SNAG_CALL_close, CLOSING_FACTS, WAITS_KEYS, NULL},
+	{SNAG_CALL_fclose, CLOSING_FACTS, WAITS_KEYS, NULL},
+	{SNAG_CALL_close_range, 0, WAITS_KEYS, NULL},
+	{SNAG_CALL_closefrom, 0, WAITS_KEYS, NULL},
 };
 
 #define LIMITS (sizeof(limits) / sizeof(limits[0]))
@@ -133,10 +207,10 @@ unsigned virtual_facts(const struct snag_kernel *k, unsigned call)
 }
 
 void virtual_decide(const struct model *m, const struct snag_kernel *k, const struct snag_call *c,
-		    struct virtual_verdict *v)
+		    const struct snag_plan *p, struct virtual_verdict *v)
 {
 	*v = (struct virtual_verdict){0};
 	for (unsigned i = 0; i < LIMITS && !v->err; i++)
 		if (limits[i].call == c->call && (limits[i].keys & k->given) && limits[i].limit)
-			limits[i].limit(m, k, c, v);
+			limits[i].limit(m, k, c, p, v);
 }

@@ -9,16 +9,19 @@
 
 struct virtual_verdict {
 	int err;		/* 0: it does not refuse; or a positive errno */
-	uint8_t why;		/* enum snag_why, where err is not 0 */
+	uint8_t why;		/* enum snag_why, where err is not 0, or where the bind must be proven */
+	uint8_t bind;		/* enum snag_bind */
+	uint32_t wait;		/* as in struct snag_plan */
+	uint32_t holder;	/* the socket in the way, slot + 1; 0: the one of the prediction, or none */
 };
 
 /* Can this virtual kernel have a word in such a call, and which facts (enum snag_fact) does it then need? */
 bool virtual_concerns(const struct snag_kernel *k, unsigned call);
 unsigned virtual_facts(const struct snag_kernel *k, unsigned call);
 
-/* Does it refuse the call? */
+/* Does it refuse the call? `p` has the prediction of the real kernel. Under the lock for bind and listen. */
 void virtual_decide(const struct model *m, const struct snag_kernel *k, const struct snag_call *c,
-		    struct virtual_verdict *v);
+		    const struct snag_plan *p, struct virtual_verdict *v);
 
 /* listen: the argument of the real one, capped by somaxconn. */
 void virtual_backlog(const struct snag_kernel *k, const struct snag_call *c, struct snag_plan *p);

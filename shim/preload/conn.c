@@ -4,6 +4,7 @@
 #include "stream.h"
 #include <base/addr.h>
 #include <effects/refuse.h>
+#include <effects/tune.h>
 #include <string.h>
 
 /* One accept for both. */
@@ -34,7 +35,7 @@ static int accept_as(unsigned id, int fd, struct sockaddr *sa, socklen_t *len, i
 		hook_made(&h, new);
 	if (new >= 0 && !h.after)
 		stream_made(&h, new, (struct sock_ref){ h.out.new_sock, h.out.new_serial });
-	if (new >= 0 && !h.after && engine.audit)
+	if (new >= 0 && !h.after && (engine.audit || engine_keeps_waits(&engine)))
 		facts_local(new, &h.out.local);
 	return (int)hook_leave(&h);
 }
@@ -58,13 +59,18 @@ HOOK int connect(int fd, const struct sockaddr *sa, socklen_t len)
 	if (ready_needed())
 		ready_run();
 	if (hook_decide(&h)) {
+		bool waits = unlikely(engine_keeps_waits(&engine)) && h.call.proto == SNAG_PROTO_TCP;
+		if (waits)
+			tune_reuse(fd, true);
 		int r = real.connect(fd, sa, len);
 		if (r < 0 && h.begun && errno == EALREADY)	/* SO_SNDTIMEO has passed */
 			errno = EINPROGRESS;
 		hook_done(&h, r);
 		if (!h.out.err || h.out.err == EINPROGRESS)
 			stream_made(&h, fd, h.ref);
-		if (engine.audit)
+		if (waits && h.out.ret < 0 && h.out.err != EINPROGRESS)
+			tune_reuse(fd, hook_reuses(&h));
+		if (engine.audit || waits)
 			facts_local(fd, &h.out.local);
 	}
 	return (int)hook_leave(&h);

@@ -7,7 +7,6 @@
 #include <fcntl.h>
 #include <link.h>
 #include <linux/capability.h>
-#include <linux/sockios.h>
 #include <sys/ioctl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -107,6 +106,17 @@ static bool fact_local(struct snag_call *c, const void *caller)
 {
 	(void)caller;
 	return facts_local(c->fd, &c->local);
+}
+
+static bool fact_linger(struct snag_call *c, const void *caller)
+{
+	struct linger l = { 0, 0 };
+	socklen_t len = sizeof(l);
+	(void)caller;
+	if (sys_call(SYS_getsockopt, c->fd, SOL_SOCKET, SO_LINGER, &l, &len) < 0)
+		return false;
+	c->linger = l.l_onoff ? l.l_linger + 1 : 0;
+	return true;
 }
 
 /* The lowest free descriptor, as the kernel would take it: found by taking it for a moment. */
@@ -214,6 +224,7 @@ static const struct {
 	{ SNAG_FACT_UNREAD, true, fact_unread },
 	{ SNAG_FACT_REACH, true, fact_reach },
 	{ SNAG_FACT_PATH, true, fact_path },
+	{ SNAG_FACT_LINGER, true, fact_linger },
 	{ SNAG_FACT_NEXT_FD, false, fact_next_fd },
 	{ SNAG_FACT_PRIVILEGED, false, fact_privileged },
 };

@@ -79,7 +79,8 @@ static void describe(struct hook *h, unsigned id, int fd)
 	c->type = m->type;
 	h->local_port = m->local.port;
 	h->peer_port = m->peer.port;
-	h->locked = m->on_port && (h->traits & SNAG_TRAIT_PORT);
+	h->locked = (m->on_port && (h->traits & SNAG_TRAIT_PORT)) ||
+		    (m->proto == SNAG_PROTO_TCP && unlikely(engine_keeps_waits(&engine)) && engine_wants(&engine, id));
 }
 
 static void describe_faults(struct snag_call *c)
@@ -165,6 +166,12 @@ bool hook_ask_readable(uintptr_t at, size_t len)
 	return true;
 }
 
+bool hook_reuses(const struct hook *h)
+{
+	const struct model_sock *m = model_peek(engine.model, h->ref.sock, h->ref.serial);
+	return m && (m->options & SNAG_OPTION_REUSEADDR);
+}
+
 /* ---- decide ---- */
 
 static bool ask_engine(struct hook *h)
@@ -173,6 +180,9 @@ static bool ask_engine(struct hook *h)
 	unsigned facts = engine_facts(&engine, h->call.call);
 	if (facts)
 		facts_fill(&h->call, facts, h->caller);
+	/* A killed process may stand in the tables for a while: what it leaves on a port is not what it held. */
+	if (unlikely(engine_keeps_waits(&engine)) && (kinds[h->call.call] & LOCKS) && h->call.proto == SNAG_PROTO_TCP)
+		proc_reap(&session, self_closed, NULL);
 	struct outside_list *others = outside_wanted(h, facts) ? outside_ask(h) : NULL;
 	h->call.start_ns = self_now();
 	if (h->locked && !self_lock(&g)) {

@@ -76,6 +76,9 @@ static inline __attribute__((always_inline)) void hook_addr(struct hook *h, cons
 	addr_from_sockaddr(&h->call.addr, sa, len, h->call.path, &h->call.path_len);
 }
 
+/* Has the program set SO_REUSEADDR on the socket, whatever has really been set? */
+bool hook_reuses(const struct hook *h);
+
 /* Facts, decision, and what comes before the call: its delay, its signal, its failure. True: make the real call. */
 bool hook_decide(struct hook *h);
 

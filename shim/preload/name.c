@@ -1,4 +1,4 @@
-/* name.c - sockets and their local names: socket, socketpair, bind, listen, setsockopt */
+/* name.c - sockets and their local names: socket, socketpair, bind, listen, setsockopt, getsockopt */
 #include "facts.h"
 #include "hook.h"
 #include "identity.h"
@@ -75,6 +75,31 @@ static void learn_local(struct hook *h)
 	facts_local(h->call.fd, &h->out.local);
 }
 
+/* The real bind, as the virtual kernel's TIME_WAIT wants it. */
+static void bind_planned(struct hook *h, const struct sockaddr *sa, socklen_t len)
+{
+	int fd = h->call.fd;
+	if (likely(h->plan.bind == SNAG_BIND_AS_IS)) {
+		hook_done(h, real.bind(fd, sa, len));
+	} else if (h->plan.bind == SNAG_BIND_LIFTED) {
+		int r = real.bind(fd, sa, len);
+		if (r < 0 && errno == EADDRINUSE) {
+			tune_reuse(fd, true);
+			r = real.bind(fd, sa, len);
+			tune_reuse(fd, hook_reuses(h));
+		}
+		hook_done(h, r);
+	} else {
+		tune_reuse(fd, false);
+		int r = real.bind(fd, sa, len);
+		tune_reuse(fd, hook_reuses(h));
+		if (r < 0 && errno == EADDRINUSE)
+			hook_fail(h, EADDRINUSE);
+		else
+			hook_done(h, r);
+	}
+}
+
 HOOK int bind(int fd, const struct sockaddr *sa, socklen_t len)
 {
 	struct hook h;
@@ -84,7 +109,7 @@ HOOK int bind(int fd, const struct sockaddr *sa, socklen_t len)
 	if (hook_decide(&h)) {
 		const struct snag_kernel *k = engine_kernel(&engine);
 		bool freed = unlikely(k != NULL) && tune_bind(fd, &h.call, k);
-		hook_done(&h, real.bind(fd, sa, len));
+		bind_planned(&h, sa, len);
 		if (freed)
 			tune_bound(fd);
 		if (h.out.ret == 0 && h.call.addr.port == 0 && h.call.path_len == 0)
@@ -101,7 +126,12 @@ HOOK int listen(int fd, int backlog)
 	h.call.arg[0] = backlog;
 	if (hook_decide(&h)) {
 		bool changed = h.plan.changes & SNAG_CHANGE_BACKLOG;
+		bool waits = unlikely(engine_keeps_waits(&engine)) && h.call.proto == SNAG_PROTO_TCP;
+		if (waits)
+			tune_reuse(fd, true);
 		hook_done(&h, real.listen(fd, changed ? h.plan.backlog : backlog));
+		if (waits && h.out.ret < 0)
+			tune_reuse(fd, hook_reuses(&h));
 		if (h.out.ret == 0)
 			learn_local(&h);	/* a socket without a name gets one here */
 	}
@@ -141,6 +171,13 @@ static int option_value(int level, int name, const void *value, socklen_t len)
 	return v;
 }
 
+/* Does the socket really have SO_REUSEADDR, whatever the program says, for the sake of its TIME_WAIT? */
+static bool keeps_reuse(struct sock_ref r)
+{
+	const struct model_sock *m = engine_keeps_waits(&engine) ? model_peek(engine.model, r.sock, r.serial) : NULL;
+	return m && m->proto == SNAG_PROTO_TCP && m->state >= SNAG_STATE_LISTEN;
+}
+
 HOOK int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 {
 	struct hook h;
@@ -150,7 +187,24 @@ HOOK int setsockopt(int fd, int level, int name, const void *value, socklen_t le
 	h.call.arg[0] = level;
 	h.call.arg[1] = name;
 	h.call.arg[2] = option_value(level, name, value, len);
-	if (hook_decide(&h))
+	if (hook_decide(&h)) {
 		hook_done(&h, real.setsockopt(fd, level, name, value, len));
+		if (level == SOL_SOCKET && name == SO_REUSEADDR && unlikely(keeps_reuse(h.ref)))
+			tune_reuse(fd, true);
+	}
 	return (int)hook_leave(&h);
+}
+
+/* What the program itself has set. */
+HOOK int getsockopt(int fd, int level, int name, void *value, socklen_t *len)
+{
+	int r = real.getsockopt(fd, level, name, value, len);
+	if (likely(r < 0 || level != SOL_SOCKET || name != SO_REUSEADDR || !self_active()))
+		return r;
+	struct sock_ref ref = fdtab_get(fd);
+	if (!keeps_reuse(ref))
+		return r;
+	int own = (model_peek(engine.model, ref.sock, ref.serial)->options & SNAG_OPTION_REUSEADDR) != 0;
+	memcpy(value, &own, *len < sizeof(own) ? *len : sizeof(own));
+	return r;
 }

@@ -20,7 +20,7 @@ _Static_assert(sizeof(struct self) <= PAGE, "one page");
 void self_closed(void *arg, uint32_t sock)
 {
 	(void)arg;
-	model_forget(engine.model, sock, self_now());
+	engine_forget(&engine, sock, self_now());
 }
 
 /* ---- the lock ---- */
@@ -245,10 +245,10 @@ bool self_on_port(uint32_t sock)
 void self_forget(struct sock_ref r)
 {
 	struct session_guard g;
-	bool locked = self_on_port(r.sock);
+	bool locked = self_on_port(r.sock) || engine_keeps_waits(&engine);
 	if (locked && !self_lock(&g))
 		return;		/* the slot stays taken; whoever reaps this process frees it */
-	model_forget(engine.model, r.sock, self_now());
+	engine_forget(&engine, r.sock, self_now());
 	if (locked)
 		self_unlock(&g);
 	sock_free(&session, r);

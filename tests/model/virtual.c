@@ -67,7 +67,7 @@ static void test_limits(void **state)
 	for (unsigned i = 0; i < COUNT(limits); i++) {
 		const struct limit_row *r = &limits[i];
 		struct virtual_verdict v;
-		virtual_decide(d->m, &r->k, &r->c, &v);
+		virtual_decide(d->m, &r->k, &r->c, &(struct snag_plan){0}, &v);
 		if (v.err != r->err || v.why != r->why)
 			fail_msg("row %u (%s): %d, reason %u", i, r->source, v.err, v.why);
 	}
