@@ -53,6 +53,7 @@
 #define sock_confirm_end step_sock_confirm_end
 #define sock_drop step_sock_drop
 #define sock_find step_sock_find
+#define sock_each_holder step_sock_each_holder
 #define sock_free step_sock_free
 #define sock_get step_sock_get
 #define sock_hold step_sock_hold
