@@ -267,6 +267,24 @@ static void warn_forced(struct diags *d, const struct policy_rule *r)
 	}
 }
 
+/* A rule that holds speaks of connections that arrive; all else in a `do` speaks of calls. */
+static void check_hold(struct diags *d, const struct policy_rule *r)
+{
+	const struct node *other = NULL;
+	bool holds = false;
+
+	for (unsigned i = 0; i < r->n_steps; i++) {
+		const struct object *what = r->steps[i].what;
+		for (unsigned key = 0; key < KEYS_do; key++)
+			if (object_at(what, key) && key != KEY_do_hold && key != KEY_do_log)
+				other = object_at(what, key);
+		holds |= object_has(what, KEY_do_hold);
+	}
+	if (holds && other)
+		diag_error_key(d, other, "stands in a rule with hold, which speaks of connections that arrive and not of "
+					 "accept calls; give it a rule of its own");
+}
+
 void fit_rule(struct diags *d, struct policy_rule *r)
 {
 	const struct slot *calls = &r->object->slots[KEY_rule_call];
@@ -274,6 +292,7 @@ void fit_rule(struct diags *d, struct policy_rule *r)
 
 	for (unsigned i = 0; i < r->n_steps; i++)
 		check_do(d, r->steps[i].what);
+	check_hold(d, r);
 	r->covers_all = !calls->node;
 	for (unsigned i = 0; i < calls->n; i++)
 		r->covers_all |= calls->values[i].any;

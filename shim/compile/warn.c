@@ -317,7 +317,7 @@ static void warn_delay(struct diags *d, const struct policy_rule *r)
 		if (object_has(r->steps[i].what, KEY_do_delay))
 			diag_warn(d, object_at(r->steps[i].what, KEY_do_delay),
 				  "the thread itself waits in a non-blocking call; hold (accept) and stall (recv, "
-				  "send), which are not built yet, let readiness come late instead");
+				  "send) let readiness come late instead");
 }
 
 /* Can a call of the rule have such a socket, as far as the rule's keys tell? */

@@ -4,6 +4,7 @@
 #ifndef EFFECTS_STATE_H
 #define EFFECTS_STATE_H
 
+#include <effects/queue.h>
 #include <snag/abi.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -23,7 +24,7 @@ struct fault_state {
 _Static_assert(sizeof(struct fault_state) == 112, "fault_state stands in shared memory");
 
 struct fault_table {
-	uint64_t spare[8];
+	struct queue_table queues;
 	struct fault_state sock[SNAG_SOCKS];	/* last: its file space is allocated as it grows */
 };
 

@@ -236,7 +236,16 @@ static void bound_bytes(const struct engine *e, uint32_t index, const struct sna
 		p->most = border - moved;
 }
 
-static void ask_rules(struct engine *e, const struct snag_call *c, struct snag_plan *p)
+/* Does the rule speak of connections that arrive? */
+static bool rule_holds(const struct rules *r, const struct rule *rule)
+{
+	for (uint32_t i = 0; i < rule->n_steps; i++)
+		if (rules_step(r, rule->first_step + i)->action == SNAG_ACTION_hold)
+			return true;
+	return false;
+}
+
+static void ask_rules(struct engine *e, const struct snag_call *c, bool arrives, struct snag_plan *p)
 {
 	const struct rules *r = e->rules;
 	struct match_view v;
@@ -251,7 +260,7 @@ static void ask_rules(struct engine *e, const struct snag_call *c, struct snag_p
 		uint32_t index = rules_by_call(r, c->call, i), step;
 		const struct rule *rule = rules_rule(r, index);
 
-		if (!rule || !match_rule(r, rule, c, &v) || !rule_fits(r, rule, c))
+		if (!rule || rule_holds(r, rule) != arrives || !match_rule(r, rule, c, &v) || !rule_fits(r, rule, c))
 			continue;
 		bound_bytes(e, index, c, p);
 		step = trigger_fire(e->triggers, r, index, c, c->start_ns, &draw);
@@ -299,9 +308,36 @@ void engine_decide(struct engine *e, const struct snag_call *c, struct snag_plan
 	p->mode = e->mode;
 	predict(e, c, p);
 	if (rules_in_force(e, c->call))
-		ask_rules(e, c, p);
+		ask_rules(e, c, false, p);
 	if (e->dry && p->rule[0])
 		only_name(p);
 	if (k && virtual_concerns(k, c->call))
 		enforce_decide(e, k, c, p);
+}
+
+void engine_arrive(struct engine *e, const struct snag_call *c, struct snag_plan *p)
+{
+	memset(p, 0, sizeof(*p));
+	p->mode = e->mode;
+	if (rules_in_force(e, c->call))
+		ask_rules(e, c, true, p);
+	if (e->dry && p->rule[0])
+		only_name(p);
+}
+
+bool engine_may_hold(const struct engine *e, const struct snag_call *c)
+{
+	const struct rules *r = e->rules;
+	struct match_view v;
+
+	if (!rules_in_force(e, c->call))
+		return false;
+	view_of(e, c, &v);
+	for (uint32_t i = 0; i < r->call[c->call].n; i++) {
+		const struct rule *rule = rules_rule(r, rules_by_call(r, c->call, i));
+
+		if (rule && rule_holds(r, rule) && match_rule(r, rule, c, &v))
+			return true;
+	}
+	return false;
 }

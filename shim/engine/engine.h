@@ -60,6 +60,12 @@ bool engine_concerns(const struct engine *e, const struct snag_call *c, uint16_t
 /* With `dry` the plan names the rules that would have fired and carries nothing out. */
 void engine_decide(struct engine *e, const struct snag_call *c, struct snag_plan *p);
 
+/* Connections arrive in a listener's queue before anybody accepts them: rules with `hold` speak of that, and not of the
+ * accept call. c: the accept that would take the newcomer; p->action is SNAG_ACTION_hold where one fires. */
+void engine_arrive(struct engine *e, const struct snag_call *c, struct snag_plan *p);
+/* Is there such a rule that may concern this listener? */
+bool engine_may_hold(const struct engine *e, const struct snag_call *c);
+
 /* Who is in the way of a bind or listen that the kernel refused, as predicted or asked anew: a socket's slot + 1, or a
  * foreign one's number (see model/foreign.h); 0: nobody known. For a front end that could ask the kernel then. */
 uint32_t engine_in_the_way(const struct engine *e, const struct snag_call *c, const struct snag_plan *p);

@@ -1,5 +1,6 @@
 /* conn.c - connections: accept, accept4, connect, shutdown */
 #include "facts.h"
+#include "held.h"
 #include "ready.h"
 #include "stream.h"
 #include <base/addr.h>
@@ -16,6 +17,11 @@ static int accept_as(unsigned id, int fd, struct sockaddr *sa, socklen_t *len, i
 	bool ours = hook_enter_from(&h, id, fd, caller);
 	if (ours && !hook_decide(&h))
 		return (int)hook_leave(&h);
+	int err = ours && ready_needed() ? held_accept(&h) : 0;
+	if (err) {
+		hook_fail(&h, err);
+		return (int)hook_leave(&h);
+	}
 	if (ours && !sa && !len) {	/* rules and the trace ask all the same */
 		sa = (struct sockaddr *)&own;
 		len = &own_len;
@@ -27,6 +33,8 @@ static int accept_as(unsigned id, int fd, struct sockaddr *sa, socklen_t *len, i
 	if (!ours)
 		return new;
 	hook_done(&h, new);
+	if (h.turn)
+		held_over(&h, new >= 0);
 	if (new >= 0 && asked)
 		addr_from_sockaddr(&h.out.peer, sa, *len < asked ? *len : asked, NULL, NULL);
 	if (new >= 0 && h.after)

@@ -3,6 +3,7 @@
  * What is due while threads wait wakes one of them by a timer in the set itself, so nobody's time-out is cut short; its
  * event is taken out of what the program gets, and the wait goes on. */
 #include "epset.h"
+#include "held.h"
 #include "wait.h"
 
 struct epoll_wait_args {
@@ -27,7 +28,7 @@ static int filter(const struct epoll_wait_args *a, int n)
 {
 	int kept = 0;
 	for (int i = 0; i < n; i++)
-		if (!epset_is_timer(a->events[i].data.u64))
+		if (!epset_is_timer(a->events[i].data.u64) && !held_event(a->epfd, &a->events[i]))
 			a->events[kept++] = a->events[i];
 	return kept;
 }
@@ -99,8 +100,12 @@ HOOK int epoll_pwait2(int epfd, struct epoll_event *events, int max, const struc
 
 HOOK int epoll_ctl(int epfd, int op, int fd, struct epoll_event *event)
 {
-	int r = real.epoll_ctl(epfd, op, fd, event);
-	if (unlikely(load_relaxed(&ready_flags) & READY_SETS) && r == 0)
-		ready_run_in(epfd);
+	struct ready_guard g;
+	if (likely(!(load_relaxed(&ready_flags) & READY_SETS)) || !ready_lock(&g))
+		return real.epoll_ctl(epfd, op, fd, event);
+	int r = real.epoll_ctl(epfd, op, fd, event);	/* in one step with what is remembered of it; it never waits */
+	if (r == 0)
+		ready_registered(epfd, fd, op == EPOLL_CTL_DEL ? NULL : event);
+	ready_unlock(&g);
 	return r;
 }

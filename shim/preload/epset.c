@@ -22,13 +22,20 @@ static char mark;		/* its address is the data of timers: no program registers th
 
 /* ---- which there are ---- */
 
+bool epset_known(int epfd)
+{
+	for (unsigned i = 0; i < load_acquire(&n_sets) && i < SETS_MAX; i++)
+		if (load_relaxed(&sets[i].epfd) == epfd)
+			return true;
+	return false;
+}
+
 void epset_note(int epfd)
 {
-	for (unsigned i = 0; i < n_sets; i++)
-		if (sets[i].epfd == epfd)
-			return;
-	if (epfd >= 0 && n_sets < SETS_MAX)
-		sets[n_sets++] = (struct set){ .epfd = epfd, .due = READY_NEVER };
+	if (epfd < 0 || epset_known(epfd) || n_sets == SETS_MAX)
+		return;
+	sets[n_sets] = (struct set){ .epfd = epfd, .due = READY_NEVER };
+	store_release(&n_sets, n_sets + 1);
 }
 
 static void forget(struct set *s)
@@ -99,28 +106,51 @@ static int open_info(int epfd)
 	return sys_open(path, O_RDONLY | O_CLOEXEC, 0);
 }
 
-static void find_in(struct epset_places *p, const struct set *s, struct sock_ref r)
+static bool next_place(struct lines *l, struct epset_place *p)
 {
-	struct lines l = { .fd = open_info(s->epfd) };
-	uint64_t fd, events, data;
+	uint64_t fd, events;
+	for (char *line; (line = next_line(l));)
+		if (field(line, "tfd:", 10, &fd) && field(line, "events:", 16, &events) &&
+		    field(line, "data:", 16, &p->data)) {
+			p->fd = (int)fd;
+			p->events = (uint32_t)events;
+			return true;
+		}
+	return false;
+}
+
+static void find_in(struct epset_places *p, int epfd, struct sock_ref r)
+{
+	struct epset_place at = { .epfd = epfd };
+	struct lines l = { .fd = open_info(epfd) };
 	if (l.fd < 0)
 		return;
-	for (char *line; p->n < EPSET_PLACES && (line = next_line(&l));) {
-		if (!field(line, "tfd:", 10, &fd) || !field(line, "events:", 16, &events) ||
-		    !field(line, "data:", 16, &data))
-			continue;
-		struct sock_ref at = fdtab_get((int)fd);
-		if (at.sock == r.sock && at.serial == r.serial)
-			p->place[p->n++] = (struct epset_place){ s->epfd, (int)fd, (uint32_t)events, data };
+	while (p->n < EPSET_PLACES && next_place(&l, &at)) {
+		struct sock_ref there = fdtab_get(at.fd);
+		if (there.sock == r.sock && there.serial == r.serial)
+			p->place[p->n++] = at;
 	}
 	sys_close(l.fd);
+}
+
+bool epset_has_twin(const struct epset_place *p)
+{
+	struct epset_place at;
+	struct lines l = { .fd = open_info(p->epfd) };
+	bool found = false;
+	if (l.fd < 0)
+		return false;
+	while (!found && next_place(&l, &at))
+		found = at.data == p->data && at.fd != p->fd;
+	sys_close(l.fd);
+	return found;
 }
 
 void epset_find(struct epset_places *p, struct sock_ref r)
 {
 	p->n = 0;
 	for (unsigned i = 0; i < n_sets; i++)
-		find_in(p, &sets[i], r);
+		find_in(p, sets[i].epfd, r);
 }
 
 static long control(int op, int epfd, int fd, uint32_t events, uint64_t data)

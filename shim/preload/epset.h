@@ -24,9 +24,13 @@ struct epset_places {
 
 /* This descriptor is an epoll set: the program waits on it, or registers something. */
 void epset_note(int epfd);
+/* Was that said before? Without the lock. */
+bool epset_known(int epfd);
 
 /* Where the socket is registered. */
 void epset_find(struct epset_places *p, struct sock_ref r);
+/* Is another descriptor registered in the same set with the same data? */
+bool epset_has_twin(const struct epset_place *p);
 /* Takes it out of all its sets, and puts it back: readiness is then looked at afresh. A used-up EPOLLONESHOT stays
  * used up. */
 void epset_take(struct epset_places *p, struct sock_ref r);

@@ -126,7 +126,7 @@ bool hook_enter_from(struct hook *h, unsigned id, int fd, const void *caller)
 	h->saved = saved;
 	h->caller = caller;
 	h->after = 0;
-	h->silent = h->begun = false;
+	h->silent = h->begun = h->turn = false;
 	h->locked = false;
 	describe(h, id, fd);
 	h->locked |= (kinds[id] & LOCKS) != 0 || unlikely(engine.audit && (engine_counts(id) || id == SNAG_CALL_setsockopt));
@@ -139,6 +139,20 @@ bool hook_enter_from(struct hook *h, unsigned id, int fd, const void *caller)
 	h->out.new_fd = -1;
 	if (h->traits & SNAG_TRAIT_PROC)
 		describe_caller(h);
+	return true;
+}
+
+bool hook_describe(struct hook *h, unsigned id, int fd, struct sock_ref r)
+{
+	if (!self_active() || !r.sock)
+		return false;
+	h->ref = r;
+	h->traits = call_row(id)->traits;
+	h->locked = h->borrowed = false;
+	describe(h, id, fd);
+	describe_caller(h);
+	facts_fill(&h->call, engine_facts(&engine, id) & ~(unsigned)SNAG_FACT_CALLER, NULL);
+	h->call.start_ns = self_now();
 	return true;
 }
 

@@ -43,6 +43,7 @@ struct hook {
 	uint16_t local_port, peer_port;	/* as the model knows them; 0: it does not */
 	bool borrowed;		/* a vfork child in front of exec: nothing of this process is written */
 	bool silent;		/* the result is not committed */
+	bool turn;		/* accept: a connection that was held is this call's to take */
 	bool begun;		/* the connection attempt is under way; the real call waits for it */
 };
 
@@ -50,6 +51,10 @@ struct hook {
  * is a socket; one not known yet is adopted, except by calls that only close or copy it. errno untouched. */
 #define hook_enter(h, id, fd) hook_enter_from(h, id, fd, __builtin_return_address(0))
 bool hook_enter_from(struct hook *h, unsigned id, int fd, const void *caller);
+
+/* The value of a call on socket r at fd that nobody makes now, with all that rules on it may ask. False: not in the
+ * session. */
+bool hook_describe(struct hook *h, unsigned id, int fd, struct sock_ref r);
 
 /* Does anybody ask about such calls: the trace, or a rule? */
 bool hook_wanted(unsigned id);

@@ -65,8 +65,8 @@ static void end(struct pending *p)
 /* A fork child has a copy of the table: of all copies one does it. */
 static struct fault_state *state_of(struct sock_ref r)
 {
-	struct fault_table *faults = session.faults;
-	return sock_is(&session, r) ? &faults->sock[r.sock - 1] : NULL;
+	uint32_t room = load_acquire(&session.header->socks_ready);
+	return sock_is(&session, r) ? fault_claim(session.faults, room, r.sock, r.serial) : NULL;
 }
 
 static bool claim(const struct pending *p)

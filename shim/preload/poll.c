@@ -2,24 +2,99 @@
  *
  * Each real wait ends no later than the next thing that is due, which is then done, and the wait goes on with the time
  * that is left. */
+#include "held.h"
 #include "wait.h"
 #include <poll.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/select.h>
 
 /* ---- poll ---- */
 
+#define VEIL_STACK 64		/* descriptors whose copy stands on the stack */
+
+/* A copy of what the program waits for, without the listeners that are held. */
+struct veil {
+	struct pollfd *copy;	/* NULL: nothing is hidden; wait for the program's own */
+	uint64_t due;		/* session time at which that may change */
+	struct pollfd room[VEIL_STACK];
+};
+
+static bool asks_to_read(short events)
+{
+	return events & (POLLIN | POLLRDNORM);
+}
+
+static bool veil_copy(struct veil *v, const struct pollfd *fds, nfds_t n)
+{
+	v->copy = v->room;
+	if (n > VEIL_STACK)
+		v->copy = sys_mmap(NULL, n * sizeof(*fds), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (sys_failed(v->copy))
+		v->copy = NULL;
+	else
+		memcpy(v->copy, fds, n * sizeof(*fds));
+	return v->copy != NULL;
+}
+
+static void veil_drop(struct veil *v, nfds_t n)
+{
+	if (v->copy && v->copy != v->room)
+		sys_munmap(v->copy, n * sizeof(*v->copy));
+	v->copy = NULL;
+}
+
+static void veil_make(struct veil *v, const struct pollfd *fds, nfds_t n)
+{
+	uint64_t until;
+	v->copy = NULL;
+	v->due = READY_NEVER;
+	if (!(load_relaxed(&ready_flags) & READY_HOLDS) || !n || n > INT32_MAX ||
+	    !hook_readable(fds, n * sizeof(*fds)))
+		return;
+	for (nfds_t i = 0; i < n; i++) {
+		if (!asks_to_read(fds[i].events) || !held_hides(fds[i].fd, &until))
+			continue;
+		if (!v->copy && !veil_copy(v, fds, n))
+			return;
+		v->copy[i].fd = -1;
+		v->due = until < v->due ? until : v->due;
+	}
+}
+
+/* What the wait has found goes to the program, but for listeners that came to be held meanwhile. */
+static int veil_lift(const struct veil *v, struct pollfd *fds, nfds_t n, int found)
+{
+	uint64_t until;
+	for (nfds_t i = 0; v->copy && i < n; i++)
+		fds[i].revents = v->copy[i].fd == -1 ? 0 : v->copy[i].revents;
+	for (nfds_t i = 0; (load_relaxed(&ready_flags) & READY_HOLDS) && found > 0 && i < n; i++) {
+		if (!asks_to_read(fds[i].revents) || !held_hides(fds[i].fd, &until))
+			continue;
+		fds[i].revents &= (short)~(POLLIN | POLLRDNORM);
+		found -= !fds[i].revents;
+	}
+	return found;
+}
+
 static int poll_watched(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask)
 {
 	struct timespec left;
+	struct veil v;
 	uint64_t end;
 	if (!self_active() || !wait_end(timeout, &end))
 		return real.ppoll(fds, n, timeout, mask);
 	for (;;) {
 		uint32_t changes = load_acquire(&ready_changes);
 		uint64_t due = ready_run();
-		int r = real.ppoll(fds, n, wait_left(end, due, &left), mask);
+		veil_make(&v, fds, n);
+		if (v.due < due)
+			due = v.due;
+		int r = real.ppoll(v.copy ? v.copy : fds, n, wait_left(end, due, &left), mask);
 		ready_run();
+		if (r >= 0)
+			r = veil_lift(&v, fds, n, r);
+		veil_drop(&v, n);
 		if (r < 0 || (r > 0 && changes == load_acquire(&ready_changes)))
 			return r;
 		if (r == 0 && wait_is_over(end))
@@ -106,6 +181,23 @@ static bool sets_readable(fd_set *const set[3], int n)
 	return true;
 }
 
+/* Takes the listeners that are held out of a set; answers how many. */
+static int veil_set(fd_set *set, int n, uint64_t *due)
+{
+	uint64_t until;
+	int hidden = 0;
+	for (int fd = 0; set && (load_relaxed(&ready_flags) & READY_HOLDS) && fd < n; fd++) {
+		unsigned long *word = (unsigned long *)set + fd / (8 * (int)sizeof(long));
+		unsigned long bit = 1ul << fd % (8 * (int)sizeof(long));
+		if (!(*word & bit) || !held_hides(fd, &until))
+			continue;
+		*word &= ~bit;
+		*due = until < *due ? until : *due;
+		hidden++;
+	}
+	return hidden;
+}
+
 static int select_watched(int n, fd_set *const set[3], const struct timespec *timeout, const sigset_t *mask)
 {
 	struct fd_sets asked;
@@ -116,9 +208,14 @@ static int select_watched(int n, fd_set *const set[3], const struct timespec *ti
 	copy_sets(set, &asked, n, true);
 	for (;;) {
 		uint32_t changes = load_acquire(&ready_changes);
-		uint64_t due = ready_run();
+		uint64_t due = ready_run(), shown = READY_NEVER;
+		veil_set(set[0], n, &shown);
+		if (shown < due)
+			due = shown;
 		int r = real.pselect(n, set[0], set[1], set[2], wait_left(end, due, &left), mask);
 		ready_run();
+		if (r > 0)
+			r -= veil_set(set[0], n, &shown);
 		if (r < 0 || (r > 0 && changes == load_acquire(&ready_changes)))
 			return r;
 		if (r == 0 && wait_is_over(end))

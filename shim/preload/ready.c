@@ -1,6 +1,7 @@
 /* ready.c - what the wait hooks of this process must heed */
 #include "ready.h"
 #include "epset.h"
+#include "held.h"
 #include "pending.h"
 #include "self.h"
 #include <base/sys.h>
@@ -80,7 +81,7 @@ void ready_unlock(struct ready_guard *g)
 
 static uint64_t run(void)
 {
-	uint64_t next = pending_run(self_now());
+	uint64_t late = pending_run(self_now()), hidden = held_run(), next = late < hidden ? late : hidden;
 	if (next == READY_NEVER)
 		epset_rest();
 	else
@@ -88,11 +89,16 @@ static uint64_t run(void)
 	return next;
 }
 
+static bool anything(void)
+{
+	return load_relaxed(&ready_flags) & (READY_LATE | READY_HIDDEN);
+}
+
 uint64_t ready_run(void)
 {
 	struct ready_guard g;
 	uint64_t next = READY_NEVER;
-	if ((load_relaxed(&ready_flags) & READY_LATE) && ready_lock(&g)) {
+	if (anything() && ready_lock(&g)) {
 		next = run();
 		ready_unlock(&g);
 	}
@@ -102,9 +108,18 @@ uint64_t ready_run(void)
 void ready_run_in(int epfd)
 {
 	struct ready_guard g;
-	if (!(load_relaxed(&ready_flags) & READY_SETS) || !ready_lock(&g))
+	bool known = epset_known(epfd);
+	if (!(load_relaxed(&ready_flags) & READY_SETS) || (known && !anything()) || !ready_lock(&g))
 		return;
 	epset_note(epfd);
 	run();
 	ready_unlock(&g);
+}
+
+void ready_registered(int epfd, int fd, const struct epoll_event *event)
+{
+	epset_note(epfd);
+	held_registered(epfd, fd, event);
+	if (anything())
+		run();
 }

@@ -7,12 +7,14 @@
 #include <policy/rules.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/epoll.h>
 
 enum ready_flag {
 	READY_SETS = 1 << 0,	/* the policy may hide or delay readiness: epoll sets are remembered */
 	READY_HOLDS = 1 << 1,	/* it may hold connections */
 	READY_RULES = 1 << 2,	/* rules on poll, select or epoll calls */
 	READY_LATE = 1 << 3,	/* connection attempts of this process are late */
+	READY_HIDDEN = 1 << 4,	/* listeners are hidden in its epoll sets */
 };
 
 /* 0: every wait hook goes straight to the real call. */
@@ -39,7 +41,9 @@ void ready_unlock(struct ready_guard *g);
 #define READY_NEVER UINT64_MAX
 /* Does what is due, with the lock taken here. Session time at which something is due next; READY_NEVER: nothing. */
 uint64_t ready_run(void);
-/* The same before a wait in an epoll set, or after a registration there: the set is remembered, and its timer set. */
+/* The same before a wait in an epoll set: the set is remembered, and its timer set. */
 void ready_run_in(int epfd);
+/* Under ready_lock: the program has registered, changed or (event NULL) removed fd in a set. */
+void ready_registered(int epfd, int fd, const struct epoll_event *event);
 
 #endif

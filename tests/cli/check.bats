@@ -95,10 +95,10 @@ b.yaml: ok: 2 rules, mode log"
 }
 
 @test "what is not built is refused by name" {
-  run --separate-stderr "$SNAG" check --rule 'accept: hold=1s'
+  run --separate-stderr "$SNAG" check --rule 'close: steal=1s'
   assert_failure 2
   assert_equal "$stderr" \
-    "--rule 1:9: error: do.hold: is not built yet"
+    "--rule 1:8: error: do.steal: is not built yet"
 }
 
 @test "shipped policies: all good, found by name" {

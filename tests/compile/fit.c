@@ -238,10 +238,14 @@ static void test_actions(void **state)
 static const struct given_row unbuilt[] = {
 	{V1 "rules:\n"
 	    "  - {call: accept, do: {hold: 250ms}}\n",
-	 "p.yaml:3:25: error: rules[0].do.hold: is not built yet\n"},
+	 ""},
 	{V1 "rules:\n"
 	    "  - {call: accept, do: {hold: forever}}\n",
-	 "p.yaml:3:25: error: rules[0].do.hold: is not built yet\n"},
+	 ""},
+	{V1 "rules:\n"
+	    "  - {call: accept, steps: [{do: {hold: 1s}}, {do: {errno: EMFILE}}]}\n",
+	 "p.yaml:3:52: error: rules[0].steps[1].do.errno: stands in a rule with hold, which speaks of connections "
+	 "that arrive and not of accept calls; give it a rule of its own\n"},
 	{V1 "rules:\n"
 	    "  - {call: accept, do: {hold: 5}}\n",
 	 "p.yaml:3:31: error: rules[0].do.hold: a duration carries a unit; write 5s for "

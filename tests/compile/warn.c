@@ -247,15 +247,15 @@ static const struct given_row waiting[] = {
 	{V1 "rules:\n"
 	    "  - {name: d1, call: accept, match: {blocking: false}, do: {delay: 1s}}\n",
 	 "p.yaml:3:68: warning: rules[0].do.delay: the thread itself waits in a non-blocking "
-	 "call; hold (accept) and stall (recv, send), which are not built yet, let readiness come late instead\n"},
+	 "call; hold (accept) and stall (recv, send) let readiness come late instead\n"},
 	{V1 "rules:\n"
 	    "  - {name: d2, call: [accept, connect], match: {blocking: false}, do: {delay: 1s}}\n",
 	 "p.yaml:3:79: warning: rules[0].do.delay: the thread itself waits in a non-blocking "
-	 "call; hold (accept) and stall (recv, send), which are not built yet, let readiness come late instead\n"},
+	 "call; hold (accept) and stall (recv, send) let readiness come late instead\n"},
 	{V1 "rules:\n"
 	    "  - {name: d3, call: connect, match: {blocking: false}, do: {delay: 1s}}\n",
 	 "p.yaml:3:69: warning: rules[0].do.delay: the thread itself waits in a non-blocking "
-	 "call; hold (accept) and stall (recv, send), which are not built yet, let readiness come late instead\n"},
+	 "call; hold (accept) and stall (recv, send) let readiness come late instead\n"},
 	{V1 "rules:\n"
 	    "  - {call: connect, match: {blocking: true}, do: {delay: 1s}}\n"
 	    "  - {call: bind, match: {blocking: false}, do: {delay: 1s}}\n",

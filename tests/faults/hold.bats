@@ -1,0 +1,164 @@
+#!/usr/bin/env bats
+# Connections that a rule holds in the queue: beside ones that come later by themselves, in everything that a program can ask.
+
+load ../helper
+
+setup() {
+  setup_work
+}
+
+teardown() {
+  teardown_work
+}
+
+# both RULE WAIT FAMILY THREADS: says the same under the rule as where the connections come late.
+both() {
+  local rule=$1; shift
+  local name=$WORK/$*
+  timeout 60 "$PROGRAMS/held" real "$@" >"$name.real" 2>&1
+  timeout 60 "$SNAG" run -q --rule "$rule" -- "$PROGRAMS/held" ruled "$@" >"$name.ruled" 2>&1
+  diff "$name.real" "$name.ruled" >"$name.diff" || echo "differs: $*: $(cat "$name.diff")"
+}
+
+# table RULE: all cells, eight at a time
+table() {
+  local wait family threads running=0
+  for wait in block poll select level edge oneshot exclusive; do
+    for family in 4 6 unix; do
+      for threads in 1 4; do
+        both "$1" $wait $family $threads >>"$WORK/differences" &
+        running=$((running + 1))
+        if [ $running -ge 8 ]; then wait -n; running=$((running - 1)); fi
+      done
+    done
+  done
+  wait
+  run cat "$WORK/differences"
+  assert_output ''
+  [ "$(find "$WORK" -name '*.ruled' -size +30c | wc -l)" -eq 42 ]
+}
+
+@test "hold: however a program waits, connections come when they are let go" {
+  table 'accept: hold=300ms'
+}
+
+@test "hold: one connection held, the next ones wait behind it" {
+  table 'accept first=1: hold=300ms'
+}
+
+# held PYTHON [OPTION...]: under hold: 400ms
+held() {
+  local text=$1; shift
+  run timeout 60 "$SNAG" run -q --rule 'accept name=late: hold=400ms' "$@" -- "$PYTHON" -c "
+import select, socket, time
+def server(backlog=64, blocking=False):
+    s = socket.socket(); s.bind(('127.0.0.1', 0)); s.listen(backlog); s.setblocking(blocking); return s
+def client(s):
+    c = socket.socket(); c.setblocking(False); c.connect_ex(s.getsockname()); return c
+def established(c): return select.select([], [c], [], 0.3)[1] == [c]
+$text"
+}
+
+@test "held connections stay in the real queue, which overflows for real" {
+  held '
+s = server(1)
+first = [client(s) for _ in range(2)]
+print([established(c) for c in first])
+print(socket.TCP_INFO and s.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 64)[24])
+late = client(s)
+print(established(late))
+print(select.select([s], [], [], 10)[0] == [s], s.accept()[1] == first[0].getsockname())
+print(select.select([], [late], [], 10)[1] == [late])'
+  assert_output '[True, True]
+2
+False
+True True
+True'
+}
+
+@test "those that arrive together are let go together, in order" {
+  held '
+s = server()
+c = [client(s) for _ in range(5)]
+select.select([s], [], [])
+print([s.accept()[1] for _ in c] == [x.getsockname() for x in c])'
+  assert_output True
+}
+
+@test "a time-out of the program's own is not overslept, nor cut short" {
+  held '
+s = server(); c = client(s)
+p = select.poll(); p.register(s); e = select.epoll(); e.register(s)
+for wait in (lambda: p.poll(50), lambda: select.select([s], [], [], 0.05)[0], lambda: e.poll(0.05)):
+    t = time.monotonic(); r = wait(); d = time.monotonic() - t
+    print(r, 0.05 <= d < 0.3)'
+  assert_output '[] True
+[] True
+[] True'
+}
+
+@test "a listener that was registered before it listened, and by a parent" {
+  held '
+import os
+s = socket.socket(); s.bind(("127.0.0.1", 0))
+e = select.epoll(); e.register(s, select.EPOLLIN | select.EPOLLET)
+e.poll(0)
+s.listen(); s.setblocking(False)
+c = client(s)
+try: s.accept()
+except BlockingIOError: print("held")
+if os.fork() == 0:
+    print(e.poll(10) != [], s.accept()[1] == c.getsockname(), flush=True)
+    os._exit(0)
+os.wait()'
+  assert_output 'held
+True True'
+}
+
+@test "SO_RCVTIMEO bounds an accept that waits for a held connection, and signals end it" {
+  held '
+import signal, struct
+s = server(blocking=True); c = client(s)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 0, 50000))
+try: s.accept()
+except BlockingIOError: print("EAGAIN")
+s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 0, 0))
+class Enough(Exception): pass
+def stop(*a): raise Enough()
+signal.signal(signal.SIGALRM, stop); signal.setitimer(signal.ITIMER_REAL, 0.05)
+try: s.accept()
+except Enough: print("EINTR")
+print(s.accept()[1] == c.getsockname())'
+  assert_output 'EAGAIN
+EINTR
+True'
+}
+
+@test "the trace says which rule held what" {
+  held 's = server(); c = client(s); select.select([s], [], []); s.accept()' -o "$WORK/trace.jsonl"
+  run jq -r 'select(.call == "rule") | [.rule, .on] | @tsv' "$WORK/trace.jsonl"
+  assert_output $'late\taccept'
+}
+
+@test "a dry run holds nothing" {
+  held 's = server(); c = client(s); print(select.select([s], [], [], 0.2)[0] == [s], s.accept()[1] == c.getsockname())' --dry-run
+  assert_output 'True True'
+}
+
+@test "workers that share a listener agree on what is held" {
+  held '
+import os
+s = server(); c = [client(s) for _ in range(8)]
+r, w = os.pipe()
+for _ in range(4):
+    if os.fork() == 0:
+        n = 0
+        while select.select([s], [], [], 1)[0]:
+            try: s.accept(); n += 1
+            except BlockingIOError: pass
+        os.write(w, b"%d\n" % n)
+        os._exit(0)
+for _ in range(4): os.wait()
+print(sum(map(int, os.read(r, 99).split())))'
+  assert_output 8
+}
