@@ -2,6 +2,7 @@
 #include "enforce.h"
 #include "engine.h"
 
+#include <base/addr.h>
 #include <base/base.h>
 #include <base/calls.h>
 #include <errno.h>
@@ -57,6 +58,13 @@ static bool is_foreign(const struct engine *e, uint32_t sock)
 	return model_foreign_get(e->model, sock, &f);
 }
 
+/* Nobody listens, but the port that the kernel drew for the client was the one it connects to: it is its own peer. */
+static bool met_itself(const struct snag_call *c, const struct snag_outcome *o)
+{
+	return c->call == SNAG_CALL_connect && !o->real_err && o->local.port && o->local.port == c->addr.port &&
+	       addr_equal_ip(&o->local, &c->addr);
+}
+
 /* Before the model learns: `raced` compares the port's version with the ticket's. */
 static struct verdict judge(const struct engine *e, const struct snag_call *c, const struct snag_plan *p,
 			    const struct snag_outcome *o, uint32_t holder)
@@ -75,7 +83,7 @@ static struct verdict judge(const struct engine *e, const struct snag_call *c, c
 		doubt(&v, SNAG_UNSURE_RACED);
 	else if (v.foreign || (in_use && is_foreign(e, holder)))
 		doubt(&v, SNAG_UNSURE_FOREIGN);
-	else if (is_machine(o->real_err))
+	else if (is_machine(o->real_err) || met_itself(c, o))
 		doubt(&v, SNAG_UNSURE_MACHINE);
 	else if (p->holder && !is_held(e, p->holder))
 		doubt(&v, SNAG_UNSURE_RACED);

@@ -331,6 +331,24 @@ static void test_verdicts(void **state)
 	assert_int_equal(ev->flags, 0);
 	assert_int_equal(ev->model_why, SNAG_UNSURE_RACED);
 	assert_int_equal(extra(f, SNAG_EXTRA_WHY)->why.sock, 4);	/* and who it was is known all the same */
+
+	for (uint32_t sock = 5; sock <= 6; sock++) {	/* the kernel draws the client's port: is it its own peer? */
+		uint16_t drawn = sock == 5 ? 40004 : 40006;
+
+		tcp(f, sock);
+		c = a_bind(f, sock, 40004);
+		c.call = SNAG_CALL_connect;
+		engine_decide(&f->e, &c, &f->plan);
+		f->plan.sure = SNAG_CERTAIN;
+		f->plan.model_err = ECONNREFUSED;
+		f->plan.model_why = SNAG_UNSURE_NONE;
+		o = drive_outcome(f->d, 0);
+		o.local = c.addr;
+		o.local.port = drawn;
+		f->n = engine_commit(&f->e, &c, &f->plan, &o, f->ev);
+		assert_int_equal(ev->flags, drawn == 40004 ? 0 : SNAG_EVENT_DIVERGED);
+		assert_int_equal(ev->model_why, drawn == 40004 ? SNAG_UNSURE_MACHINE : SNAG_UNSURE_NONE);
+	}
 	front_end(f);
 }
 
