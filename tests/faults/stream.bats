@@ -43,6 +43,17 @@ same() {
   same reset-send 'send role=client nth=2 name=it: reset=both' tcp4 tcp6
 }
 
+@test "a reset while another thread waits in recv" {
+  local family expected
+  for family in tcp4 tcp6; do
+    run timeout 20 "$PROGRAMS/stream" reset-elsewhere $family blocking real
+    expected=$output
+    run timeout 20 "$SNAG" run -q --rule 'send role=client first=1: reset=both' -- \
+      "$PROGRAMS/stream" reset-elsewhere $family blocking rule
+    assert_output "$expected"
+  done
+}
+
 @test "a reset behind the peer's FIN is EPIPE" {
   same reset-behind-fin 'recv role=client nth=2 name=it: reset=both' tcp4 tcp6
 }
@@ -79,4 +90,50 @@ same() {
 
 @test "a blackhole on the peer's side" {
   same mute 'send role=client name=it: blackhole=peer' tcp4 tcp6
+}
+
+# sniffed RULE CASE: the segments of the program's run, in a network namespace of its own.
+sniffed() {
+  unshare -rn true 2>/dev/null || skip 'no network namespaces here'
+  run timeout 60 unshare -rn sh -c "ip link set lo up && exec python3 '$ROOT/tests/faults/sniff.py' \"\$@\"" - \
+    "$SNAG" run -q --rule "$1" -- "$PROGRAMS/stream" "$2" tcp4 blocking rule
+  assert_success
+}
+
+resets() {
+  grep -c 'R.* at ' <<<"$1"
+}
+
+@test "on the wire: a RST for the peer, and one for us" {
+  sniffed 'recv role=client nth=2: reset=both' reset-queued
+  assert_equal "$(resets "$output")" 2
+}
+
+@test "on the wire: what only we get is dropped on its way to the peer, which hears of it when it sends" {
+  sniffed 'recv role=client nth=2: reset=self' reset-self
+  assert_equal "$(resets "$output")" 3	# the dropped one, ours, and the answer to the peer
+}
+
+@test "on the wire: what only the peer gets" {
+  sniffed 'recv role=client first=1: reset=peer' reset-peer-sees
+  assert_equal "$(resets "$output")" 3	# the peer's, that of the end that vanishes behind a filter, and the answer to our FIN
+}
+
+@test "no privilege is needed" {
+  [ "$(id -u)" -eq 0 ] || skip 'all other tests show it'
+  requires setpriv
+  local name=reset-queued rule='recv role=client nth=2 name=it: reset=self' family expected
+  chmod 755 "$BATS_TEST_TMPDIR" "$WORK"
+  for family in tcp4 tcp6; do
+    run timeout 20 "$PROGRAMS/stream" $name $family blocking real
+    expected=$output
+    run timeout 20 setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps=-all \
+      "$SNAG" run -q --rule "$rule" -- "$PROGRAMS/stream" $name $family blocking rule
+    assert_output "$expected"
+    run timeout 20 "$PROGRAMS/stream" mute $family blocking real
+    expected=$output
+    run timeout 20 setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps=-all \
+      "$SNAG" run -q --rule 'send role=client: blackhole=peer' -- "$PROGRAMS/stream" mute $family blocking rule
+    assert_output "$expected"
+  done
 }

@@ -273,6 +273,62 @@ static void reset_peer_sees(void)
 	say("b send", send(b, "x", 1, MSG_NOSIGNAL));
 }
 
+static void *in_recv(void *arg)
+{
+	char c;
+	ssize_t r = recv(a, &c, 1, 0);
+	*(int *)arg = r < 0 ? errno : 0;
+	return NULL;
+}
+
+static bool is_waiting(const char *task)
+{
+	char state = 0;
+	FILE *f = fopen(task, "r");
+	if (f && fscanf(f, "%*d (%*[^)]) %c", &state) != 1)
+		state = 0;
+	if (f)
+		fclose(f);
+	return state == 'S';
+}
+
+static void wait_until_it_waits(pid_t tid)
+{
+	char task[64];
+	snprintf(task, sizeof(task), "/proc/self/task/%d/stat", (int)tid);
+	for (int i = 0; i < 1000 && !is_waiting(task); i++)
+		usleep(5000);
+}
+
+static volatile pid_t waiter;
+
+static void *waits(void *arg)
+{
+	waiter = gettid();
+	return in_recv(arg);
+}
+
+/* A thread that waits in recv while another one's send meets the reset: one of them is told. rule: send nth=1 */
+static void reset_elsewhere(void)
+{
+	pthread_t t;
+	int told = -1;
+	pthread_create(&t, NULL, waits, &told);
+	while (!waiter)
+		usleep(1000);
+	wait_until_it_waits(waiter);
+	if (real)
+		reset_by(&b);
+	ssize_t r = send(a, "x", 1, MSG_NOSIGNAL);
+	int sent = r < 0 ? errno : 0;
+	pthread_join(t, NULL);
+	if (told == ECONNRESET || (told == 0 && sent == ECONNRESET))
+		puts("one was told");
+	else
+		printf("recv %s, send %s\n", strerrorname_np(told), strerrorname_np(sent));
+	aftermath();
+}
+
 /* A reset that only we have got: the peer hears of it when it sends. */
 static void reset_self(void)	/* rule: recv nth=2: reset=self */
 {
@@ -414,7 +470,7 @@ static const struct {
 } cases[] = {
 	{ "reset-queued", reset_queued },   { "reset-empty", reset_empty },   { "reset-send", reset_send },
 	{ "reset-behind-fin", reset_behind_fin }, { "reset-copied", reset_copied },
-	{ "reset-peer-sees", reset_peer_sees }, { "reset-self", reset_self }, { "gone", gone },
+	{ "reset-peer-sees", reset_peer_sees }, { "reset-elsewhere", reset_elsewhere }, { "reset-self", reset_self }, { "gone", gone },
 	{ "at-accept", at_accept }, { "at-connect", at_connect }, { "eof", eof }, { "deaf", deaf }, { "mute", mute },
 };
 
