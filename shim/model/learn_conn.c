@@ -253,6 +253,15 @@ static void learn_connect_tcp(struct model *m, struct model_sock *r, const struc
 	}
 }
 
+static void learn_connect_unix(struct model_sock *r, const struct snag_call *c, uint64_t now_ns)
+{
+	bool connects = c->addr.family != AF_UNSPEC;
+
+	r->role = connects ? SNAG_ROLE_CLIENT : SNAG_ROLE_NONE;
+	r->peer = connects ? c->addr : (struct snag_addr){0};
+	record_state(r, connects ? SNAG_STATE_ESTABLISHED : SNAG_STATE_BOUND, now_ns);
+}
+
 void learn_connect(struct model *m, struct model_sock *r, const struct snag_call *c, const struct snag_outcome *o,
 		   uint64_t now_ns)
 {
@@ -261,7 +270,7 @@ void learn_connect(struct model *m, struct model_sock *r, const struct snag_call
 	else if (r->proto == SNAG_PROTO_UDP)
 		learn_connect_udp(m, r, c, o, now_ns);
 	else if (!o->real_err)
-		record_state(r, c->addr.family == AF_UNSPEC ? SNAG_STATE_BOUND : SNAG_STATE_ESTABLISHED, now_ns);
+		learn_connect_unix(r, c, now_ns);
 }
 
 /* ---- shutdown, close ---- */
