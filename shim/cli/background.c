@@ -43,8 +43,8 @@ void keeper_detach(struct keeper *k)
 		if (null >= 0 && !(fd == 2 && to_stderr))
 			dup2(null, fd);
 	procs_reopen(&k->procs);
-	int keep[] = { k->sink.fd, k->procs.epoll };
-	close_others(keep, ARRAY_LEN(keep));
+	int keep[2 + 1 + OCCUPANTS] = { k->sink.fd, k->procs.epoll };
+	close_others(keep, 2 + occupants_fds(&k->occupants, keep + 2));
 	signals_background();
 	store_release(&k->session.header->keeper_pid, (uint32_t)getpid());
 }

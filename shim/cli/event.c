@@ -7,8 +7,10 @@
 #include <base/base.h>
 #include <base/calls.h>
 #include <base/names.h>
+#include <errno.h>
 #include <snag/state.h>
 #include <stdio.h>
+#include <unistd.h>
 
 /* A text in a fixed array, up to its NUL. NULL for an empty one: absent. */
 static struct text fixed(const char *p, size_t size)
@@ -118,7 +120,7 @@ static bool is_accept(unsigned call)
 	return call == SNAG_CALL_accept || call == SNAG_CALL_accept4;
 }
 
-static void fill_why(struct event_reader *e, const struct snag_event_why *w, struct record *r)
+static void fill_options(struct record_holder *h, unsigned bits)
 {
 	static const struct {
 		unsigned bit;
@@ -128,7 +130,60 @@ static void fill_why(struct event_reader *e, const struct snag_event_why *w, str
 		{ SNAG_OPTION_REUSEPORT, "SO_REUSEPORT" },
 		{ SNAG_OPTION_V6ONLY, "IPV6_V6ONLY" },
 	};
+
+	h->options.n = 0;
+	for (unsigned i = 0; i < ARRAY_LEN(options); i++)
+		if (bits & options[i].bit)
+			h->options.item[h->options.n++] = text_of(options[i].name);
+}
+
+static void put_words(struct event_reader *e, struct record *r)
+{
+	if (e->space.why.n)
+		r->why.text = (struct text){ e->space.why.p, e->space.why.n };
+	if (e->space.fix.n)
+		r->why.fix = (struct text){ e->space.fix.p, e->space.fix.n };
+}
+
+/* Is it the keeper itself that holds the port? Then for whom. */
+static bool fill_occupied(struct event_reader *e, const union snag_event *ev, const struct snag_event_why *w,
+			  struct record *r)
+{
+	const struct snag_event_call *c = &ev->call;
+	bool stranger = !w->sock && c->by != SNAG_BY_MODEL &&
+			(w->code == SNAG_WHY_UNKNOWN_HOLDER || w->code == SNAG_WHY_HELD);
+	const struct occupant *o;
 	struct record_holder *h = &r->why.holder;
+
+	if (!e->occupants || c->err != EADDRINUSE || !stranger)
+		return false;
+	o = occupants_find(e->occupants, c->proto, c->addr.port ? &c->addr : &w->local, c->t_ns, c->t_ns + c->dur_ns);
+	if (!o)
+		return false;
+	int64_t until = o->until_ns == SNAG_OCCUPANT_FOREVER ? RECORD_NONE : (int64_t)(o->until_ns & INT64_MAX);
+	r->why.code = text_of(why_name(SNAG_WHY_HELD));
+	e->space.occupant.n = e->space.why.n = e->space.fix.n = 0;
+	occupant_name(&e->space.occupant, o, e->rules);
+	h->occupant = (struct text){ e->space.occupant.p, e->space.occupant.n };
+	h->pid = getpid();
+	h->comm = text_of("snag");
+	h->local = address_text(&o->addr, e->space.holder);
+	h->state = text_of(state_name((uint8_t)occupant_state(o)));
+	h->since = (int64_t)(o->begin_ns & INT64_MAX);
+	fill_options(h, o->options);
+	why_occupied(&e->space.why, r, until);
+	why_occupied_fix(&e->space.fix, r, until);
+	put_words(e, r);
+	return true;
+}
+
+static void fill_why(struct event_reader *e, const union snag_event *ev, const struct snag_event_why *w,
+		     struct record *r)
+{
+	struct record_holder *h = &r->why.holder;
+
+	if (fill_occupied(e, ev, w, r))
+		return;
 
 	r->why.code = text_of(why_name(w->code));
 	bool hidden = !w->sock && !w->pid && w->inode;
@@ -144,9 +199,7 @@ static void fill_why(struct event_reader *e, const struct snag_event_why *w, str
 		h->local = address_text(&w->local, e->space.holder);
 		if (w->state != SNAG_STATE_NONE)
 			h->state = text_of(state_name(w->state));
-		for (unsigned i = 0; i < ARRAY_LEN(options); i++)
-			if (w->options & options[i].bit)
-				h->options.item[h->options.n++] = text_of(options[i].name);
+		fill_options(h, w->options);
 		if (hidden) {
 			h->uid = w->uid;
 			h->inode = w->inode;
@@ -160,10 +213,7 @@ static void fill_why(struct event_reader *e, const struct snag_event_why *w, str
 	e->space.why.n = e->space.fix.n = 0;
 	why_text(&e->space.why, w->code, r);
 	why_fix(&e->space.fix, w->code, r);
-	if (e->space.why.n)
-		r->why.text = (struct text){ e->space.why.p, e->space.why.n };
-	if (e->space.fix.n)
-		r->why.fix = (struct text){ e->space.fix.p, e->space.fix.n };
+	put_words(e, r);
 }
 
 static void fill_extras(struct event_reader *e, const union snag_event *ev, unsigned n, struct record *r)
@@ -179,7 +229,7 @@ static void fill_extras(struct event_reader *e, const union snag_event *ev, unsi
 			r->local = address_text(&ev[i].local.local, e->space.local);
 	}
 	if (why)	/* last: its words need the address */
-		fill_why(e, why, r);
+		fill_why(e, ev, why, r);
 }
 
 static bool call_record(struct event_reader *e, const union snag_event *ev, unsigned n, struct record *r)
@@ -275,8 +325,31 @@ void event_end_record(const struct procs_row *row, uint64_t now_ns, struct recor
 	r->what = text_of("end");
 }
 
+void event_occupy_record(struct event_reader *e, const struct occupant *o, const char *what, uint64_t now_ns,
+			 struct record *r)
+{
+	const struct rule *rule = o->rule && e->rules ? rules_rule(e->rules, o->rule - 1u) : NULL;
+
+	record_clear(r);
+	r->t = (int64_t)(now_ns & INT64_MAX);
+	r->pid = getpid();
+	r->comm = text_of("snag");
+	r->call = text_of("occupy");
+	r->what = text_of(what);
+	r->proto = text_of(proto_name(o->proto));
+	r->addr = address_text(&o->addr, e->space.addr);
+	r->state = text_of(state_name((uint8_t)occupant_state(o)));
+	if (o->entry != OCCUPANT_NO_ENTRY)
+		r->entry = o->entry;
+	if (rule)
+		r->rule = text_of(rules_string(e->rules, rule->name));
+	if (o->err)
+		r->err = error_text(o->err, e->space.err);
+}
+
 void event_reader_free(struct event_reader *e)
 {
 	buf_free(&e->space.why);
+	buf_free(&e->space.occupant);
 	buf_free(&e->space.fix);
 }

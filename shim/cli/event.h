@@ -3,6 +3,7 @@
 #define CLI_EVENT_H
 
 #include "args.h"
+#include "occupants.h"
 #include "procs.h"
 #include "record.h"
 
@@ -16,18 +17,23 @@ struct event_space {		/* where a record's texts stand until the next one is made
 	char addr[ADDR_TEXT_MAX], local[ADDR_TEXT_MAX], holder[ADDR_TEXT_MAX];
 	char path[SNAG_PATH_MAX + 2];
 	char err[16], signal[16];
-	struct buf why, fix;
+	struct buf why, fix, occupant;
 };
 
 struct event_reader {
 	const struct session *session;
 	const struct rules *rules;	/* NULL: rules have no names */
 	struct procs *procs;
+	const struct occupants *occupants;	/* ports that the keeper holds; NULL: none */
 	struct event_space space;
 };
 
 /* ev[0..n) as a record; its texts are valid until the next call. False: no event that can be shown. */
 bool event_record(struct event_reader *e, const union snag_event *ev, unsigned n, struct record *r);
+
+/* The record of a port that the keeper takes, or lets go of. Its texts are valid until the next record. */
+void event_occupy_record(struct event_reader *e, const struct occupant *o, const char *what, uint64_t now_ns,
+			 struct record *r);
 
 /* The record of a process that was found dead. */
 void event_end_record(const struct procs_row *row, uint64_t now_ns, struct record *r);

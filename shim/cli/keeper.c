@@ -105,6 +105,45 @@ static void be_alert(struct keeper *k)
 	k->alert_ns = session_now(&k->session) + ALERT_NS;
 }
 
+/* ---- occupied ports ---- */
+
+static void tell_occupant(void *arg, const struct occupant *o, const char *what, uint64_t now_ns)
+{
+	struct keeper *k = arg;
+	struct record r;
+
+	event_occupy_record(&k->reader, o, what, now_ns, &r);
+	put(k, &r);
+}
+
+static void step_occupants(struct keeper *k)
+{
+	occupants_step(&k->occupants, session_now(&k->session), tell_occupant, k);
+}
+
+int keeper_occupy(struct keeper *k)
+{
+	bool dry = load_relaxed(&k->session.header->flags) & SNAG_SESSION_DRY;
+	int status = dry ? 0 : occupants_open(&k->occupants, k->rules, k->name);
+
+	if (status)
+		occupants_close(&k->occupants);
+	else
+		occupants_each(&k->occupants, 0, false, tell_occupant, k);
+	return status;
+}
+
+/* Milliseconds until something is due, at most as many. */
+static unsigned due_ms(const struct keeper *k, unsigned most)
+{
+	uint64_t due = occupants_due(&k->occupants), now = session_now(&k->session);
+	uint64_t ms = due <= now ? 0 : (due - now + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC;
+
+	return ms < most ? (unsigned)ms : most;
+}
+
+/* ---- events ---- */
+
 static void put_event(struct keeper *k, const union snag_event *ev, unsigned n)
 {
 	struct record r, end;
@@ -119,6 +158,8 @@ static void put_event(struct keeper *k, const union snag_event *ev, unsigned n)
 		event_end_record(&replaced, session_now(&k->session), &end);
 		put(k, &end);
 	}
+	if (ev->head.kind == SNAG_EVENT_CALL && ev->call.err == EADDRINUSE)
+		step_occupants(k);	/* whose port it was may stand in an order that was given right before */
 	if (!event_record(&k->reader, ev, n, &r)) {
 		put_lost(k, "events", 1);
 		return;
@@ -231,6 +272,8 @@ unsigned keeper_reap(struct keeper *k)
 bool keeper_step(struct keeper *k)
 {
 	unsigned events;
+
+	step_occupants(k);
 	bool empty = look(k, &events);
 	uint64_t now = session_now(&k->session);
 	bool alert = now < k->alert_ns;
@@ -250,7 +293,7 @@ bool keeper_step(struct keeper *k)
 
 void keeper_wait(struct keeper *k)
 {
-	struct timespec most = sys_timespec(k->idle_ms * NSEC_PER_MSEC);
+	struct timespec most = sys_timespec(due_ms(k, k->idle_ms) * NSEC_PER_MSEC);
 
 	sys_futex(&k->session.header->keeper_wake, FUTEX_WAIT, k->woken, &most);
 }
@@ -259,6 +302,7 @@ void keeper_free(struct keeper *k)
 {
 	signals_wake(NULL);
 	sink_close(&k->sink);
+	occupants_close(&k->occupants);
 	procs_close(&k->procs);
 	event_reader_free(&k->reader);
 	session_detach(&k->session);
@@ -273,6 +317,7 @@ int keeper_create(struct keeper *k, const char *name, const struct compiled *pol
 				       .keeper_pid = (uint32_t)getpid() };
 	int err = procs_open(&k->procs);
 
+	k->occupants = OCCUPANTS_NONE;
 	if (k->sink.fd >= 0 || k->summary || k->audit)
 		terms.flags |= SNAG_SESSION_TRACING;
 	else
@@ -287,7 +332,8 @@ int keeper_create(struct keeper *k, const char *name, const struct compiled *pol
 	k->rules = rules;
 	k->idle_ms = BUSY_MS;
 	k->seq = 1;
-	k->reader = (struct event_reader){ .session = &k->session, .rules = k->rules, .procs = &k->procs };
+	k->reader = (struct event_reader){ .session = &k->session, .rules = k->rules, .procs = &k->procs,
+					 .occupants = &k->occupants };
 	signals_wake(&k->session.header->keeper_wake);
 	sink_begin(&k->sink);
 	put_start(k, sources);
@@ -302,6 +348,8 @@ bool keeper_end(struct keeper *k)
 		return false;
 	keeper_drain(k);
 	scan(k);
+	step_occupants(k);
+	occupants_each(&k->occupants, session_now(&k->session), true, tell_occupant, k);
 	session_record(k, "end", &end);
 	end.t = (int64_t)session_now(&k->session);
 	put(k, &end);

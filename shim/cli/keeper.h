@@ -6,6 +6,7 @@
 
 #include "audit.h"
 #include "event.h"
+#include "occupants.h"
 #include "procs.h"
 #include "sink.h"
 #include "summary.h"
@@ -24,6 +25,7 @@ struct keeper {
 	struct audit *audit;		/* NULL: none; borrowed */
 	struct procs procs;
 	struct event_reader reader;
+	struct occupants occupants;
 	int64_t seq;			/* of the next record */
 	uint32_t lost_told;
 	uint32_t woken;			/* keeper_wake before the last look at the ring */
@@ -41,6 +43,10 @@ struct session_sizes keeper_sizes(size_t rules);
  * `flags`: enum snag_session_flag. -EEXIST: there is such a session; or what session_create answers. */
 int keeper_create(struct keeper *k, const char *name, const struct compiled *policy, const struct record_texts *sources,
 		  unsigned flags);
+
+/* Right after: takes the ports of `occupy:` that are wanted from the start. 0; -1: one could not be had, which has been
+ * said; end the session. */
+int keeper_occupy(struct keeper *k);
 
 /* One look: writes what is in the ring, reaps the dead. True: there was something, look again soon. */
 bool keeper_step(struct keeper *k);

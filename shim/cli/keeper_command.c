@@ -125,6 +125,10 @@ static int make(const struct wanted *w, const struct compiled *policy)
 		sink_close(&k.sink);
 		return err == -EEXIST ? err : CMD_TROUBLE;
 	}
+	if (keeper_occupy(&k) < 0) {
+		keeper_end(&k);
+		return CMD_FAILED;
+	}
 	return go_to_background(&k, w->starter);
 }
 

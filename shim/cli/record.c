@@ -16,6 +16,7 @@ const struct record_field record_holder_fields[] = {
 	FIELD(record_holder, sock, "sock", RECORD_INT, "its number in the trace"),
 	FIELD(record_holder, local, "local", RECORD_TEXT, "its local address"),
 	FIELD(record_holder, state, "state", RECORD_TEXT, "its state"),
+	FIELD(record_holder, occupant, "occupant", RECORD_TEXT, "snag itself keeps it there: occupy[N], or rule NAME"),
 	FIELD(record_holder, options, "options", RECORD_LIST, "its options that bear on sharing an address"),
 	FIELD(record_holder, since, "since", RECORD_TIME, "since when it has been in that state, session time"),
 	FIELD(record_holder, until, "until", RECORD_TIME, "when the virtual kernel's TIME_WAIT ends, session time"),
@@ -39,9 +40,10 @@ const struct record_field record_fields[] = {
 	FIELD(record, pid, "pid", RECORD_INT, "process"),
 	FIELD(record, tid, "tid", RECORD_INT, "thread"),
 	FIELD(record, comm, "comm", RECORD_TEXT, "the process's name"),
-	FIELD(record, call, "call", RECORD_TEXT, "the libc name; else session, process, lost, rule, mark"),
+	FIELD(record, call, "call", RECORD_TEXT, "the libc name; else session, process, lost, rule, mark, occupy"),
 	FIELD(record, what, "what", RECORD_TEXT,
-	      "session: start, end; process: start, exec, end; lost: events, bookkeeping"),
+	      "session: start, end; process: start, exec, end; lost: events, bookkeeping; occupy: begin, end, failed"),
+	FIELD(record, entry, "entry", RECORD_INT, "occupy: the entry of that number in the policy, from 0"),
 	FIELD(record, fd, "fd", RECORD_INT, "the descriptor; accept: the listening one"),
 	FIELD(record, listener, "listener", RECORD_INT, "accept: the listening socket's number"),
 	FIELD(record, sock, "sock", RECORD_INT, "the socket's number: the same after dup, fork, exec and passing"),
@@ -134,7 +136,7 @@ bool record_has_any(const struct record_field *fields, const void *base)
 	return false;
 }
 
-const char *const record_own[] = { "session", "process", "lost", "rule", "mark", "expect", "oracle", NULL };
+const char *const record_own[] = { "session", "process", "lost", "rule", "mark", "occupy", "expect", "oracle", NULL };
 
 bool record_is_call(const struct record *r)
 {

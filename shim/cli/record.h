@@ -21,7 +21,7 @@ struct record_holder {		/* who is in the way */
 	int64_t pid;
 	struct text comm, exe;
 	int64_t fd, sock, others;
-	struct text local, state;
+	struct text local, state, occupant;
 	struct record_texts options;
 	int64_t since, until;	/* ns, session time; until: of a TIME_WAIT of the virtual kernel */
 	int64_t uid, inode;	/* of a socket whose process is hidden from us */
@@ -55,7 +55,9 @@ struct record {
 	struct record_texts log;
 	struct record_why why;
 	/* records that are no call */
-	struct text what;	/* session: start, end; process: start, exec, end; lost: events, bookkeeping */
+	struct text what;	/* session: start, end; process: start, exec, end; lost: events, bookkeeping;
+				 * occupy: begin, end, failed */
+	int64_t entry;		/* occupy: of the policy's list */
 	int64_t count;		/* lost */
 	int64_t ppid;		/* process */
 	struct text exe;

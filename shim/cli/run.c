@@ -176,7 +176,7 @@ static void random_name(char name[SNAG_SESSION_NAME_MAX])
 	snprintf(name, SNAG_SESSION_NAME_MAX, "s-%d-%u", (int)getpid(), r);
 }
 
-/* 0, -EEXIST, or minus -errno; with one line on stderr except for -EEXIST. */
+/* 0, -EEXIST, or another -errno; with one line on stderr except for -EEXIST. */
 static int make_session(const struct run *r, const struct compiled *policy, struct keeper *k)
 {
 	struct record_texts sources = policy_sources(&r->policy);
@@ -188,6 +188,11 @@ static int make_session(const struct run *r, const struct compiled *policy, stru
 	err = keeper_create(k, r->session ? r->session : name, policy, &sources, flags);
 	if (err && err != -EEXIST)
 		find_complain(r->session ? r->session : name, err);
+	if (err == 0 && keeper_occupy(k) < 0) {
+		if (!keeper_end(k))
+			leave_keeper(k);
+		err = -EADDRINUSE;
+	}
 	return err;
 }
 

@@ -3,6 +3,7 @@
 
 #include "args.h"
 
+#include <ctype.h>
 #include <stdio.h>
 
 #define RED "\033[31m"
@@ -212,6 +213,31 @@ static void lost_line(struct buf *b, const struct record *r)
 	buf_char(b, '\n');
 }
 
+/* "occupy[0] begin: LISTEN on 127.0.0.1:8080" */
+static void occupy_line(struct buf *b, const struct record *r)
+{
+	if (r->rule.p) {
+		buf_str(b, "rule ");
+		buf_plain(b, r->rule);
+	} else {
+		buf_str(b, "occupy[");
+		buf_int(b, r->entry == RECORD_NONE ? 0 : r->entry);
+		buf_char(b, ']');
+	}
+	buf_char(b, ' ');
+	buf_plain(b, r->what);
+	buf_str(b, ": ");
+	for (size_t i = 0; i < r->state.n; i++)
+		buf_char(b, (char)toupper((unsigned char)r->state.p[i]));
+	buf_str(b, " on ");
+	buf_plain(b, r->addr);
+	if (r->err.p) {
+		buf_str(b, ": ");
+		buf_plain(b, r->err);
+	}
+	buf_char(b, '\n');
+}
+
 static void mark_line(struct buf *b, const struct record *r)
 {
 	buf_str(b, "mark: ");
@@ -230,6 +256,8 @@ void text_write(struct buf *b, const struct record *r, bool colour)
 		process_line(b, r);
 	else if (text_is(r->call, "lost"))
 		lost_line(b, r);
+	else if (text_is(r->call, "occupy"))
+		occupy_line(b, r);
 	else if (text_is(r->call, "mark"))
 		mark_line(b, r);
 	else if (text_is(r->call, "rule"))

@@ -228,3 +228,37 @@ void why_fix(struct buf *b, unsigned code, const struct record *r)
 	else if (code < SNAG_WHYS && fixes[code])
 		buf_str(b, fixes[code]);
 }
+
+void why_occupied(struct buf *b, const struct record *r, int64_t until)
+{
+	const struct record_holder *h = &r->why.holder;
+
+	buf_str(b, "held by snag itself, ");
+	buf_plain(b, h->occupant);
+	buf_str(b, ": ");
+	upper(b, h->state);
+	buf_str(b, " on ");
+	buf_plain(b, h->local);
+	buf_str(b, has_option(h, "SO_REUSEADDR") ? " with SO_REUSEADDR" : " without SO_REUSEADDR");
+	if (until != RECORD_NONE && until > r->t) {
+		buf_str(b, " (for ");
+		buf_seconds(b, until - r->t, 1);
+		buf_str(b, " s more)");
+	}
+}
+
+void why_occupied_fix(struct buf *b, const struct record *r, int64_t until)
+{
+	const struct record_holder *h = &r->why.holder;
+
+	add(b, "another port");
+	if (has_option(h, "SO_REUSEADDR"))
+		add(b, "SO_REUSEADDR on this socket too");
+	if (until != RECORD_NONE && until > r->t) {
+		add(b, "a new attempt after ");
+		buf_seconds(b, until - r->t, 1);
+		buf_str(b, " s");
+	}
+	add(b, "or the policy without ");
+	buf_plain(b, h->occupant);
+}

@@ -2,6 +2,7 @@
 #include "image.h"
 #include "kernel.h"
 #include "language.h"
+#include "occupy.h"
 #include "type.h"
 
 #include <base/base.h>
@@ -80,6 +81,7 @@ static bool measure(const struct maker *m, struct rules *h)
 {
 	*h = (struct rules){.magic = RULES_MAGIC, .version = RULES_VERSION, .size = sizeof(*h)};
 	h->rule.n = m->n_rules;
+	h->occupy.n = m->policy->mode == SNAG_MODE_INJECT ? occupy_count(m->policy) : 0;
 	h->strings.n = 1; /* offset 0 is "" */
 	for (unsigned i = 0; i < m->n_rules; i++) {
 		count_rule(h, &m->policy->rules[i]);
@@ -91,6 +93,7 @@ static bool measure(const struct maker *m, struct rules *h)
 	lay_out(h, &h->value, sizeof(struct rule_value));
 	lay_out(h, &h->step, sizeof(struct rule_step));
 	lay_out(h, &h->by_call, sizeof(uint16_t));
+	lay_out(h, &h->occupy, sizeof(struct rules_occupy));
 	lay_out(h, &h->strings, 1);
 	return true;
 }
@@ -286,6 +289,8 @@ struct rules *image_make(const struct policy *p, uint64_t seed, size_t *size)
 	m.step = (struct rule_step *)(base + head.step.offset);
 	m.by_call = (uint16_t *)(base + head.by_call.offset);
 	m.strings = base + head.strings.offset;
+	if (head.occupy.n)
+		occupy_make(p, (struct rules_occupy *)(base + head.occupy.offset));
 	for (unsigned i = 0; i < m.n_rules; i++)
 		put_rule(&m, &p->rules[i], &m.rule[i]);
 	put_calls(&m);

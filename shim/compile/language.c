@@ -5,6 +5,7 @@
 #include <base/base.h>
 #include <policy/rules.h>
 #include <snag/kernel.h>
+#include <snag/occupant.h>
 #include <snag/plan.h>
 #include <snag/state.h>
 #include <string.h>
@@ -12,7 +13,6 @@
 
 /* ---- words ---- */
 
-enum { OCCUPANT_BOUND, OCCUPANT_LISTENING, OCCUPANT_TIME_WAIT };
 enum { ORACLE_LEAKED_SOCKET, ORACLE_ACCEPT_SPIN, ORACLE_DOUBLE_CLOSE };
 enum { OVERFLOW_DROP, OVERFLOW_RESET };
 
@@ -21,8 +21,8 @@ enum { OVERFLOW_DROP, OVERFLOW_RESET };
 WORDS(profiles, { "linux", SNAG_PROFILE_LINUX, false },
       { "freebsd", SNAG_PROFILE_FREEBSD, false }, { "macos", SNAG_PROFILE_MACOS, false }, { "textbook", SNAG_PROFILE_TEXTBOOK, false });
 WORDS(ip_protos, { "tcp", SNAG_PROTO_TCP, false }, { "udp", SNAG_PROTO_UDP, false });
-WORDS(occupants, { "bound", OCCUPANT_BOUND, false }, { "listening", OCCUPANT_LISTENING, false },
-      { "time_wait", OCCUPANT_TIME_WAIT, false });
+WORDS(occupants, { "bound", SNAG_OCCUPANT_BOUND, false }, { "listening", SNAG_OCCUPANT_LISTENING, false },
+      { "time_wait", SNAG_OCCUPANT_TIME_WAIT, false });
 WORDS(oracles, { "leaked_socket", ORACLE_LEAKED_SOCKET, false }, { "accept_spin", ORACLE_ACCEPT_SPIN, false },
       { "double_close", ORACLE_DOUBLE_CLOSE, false });
 WORDS(sides, { "local", SIDE_LOCAL, false }, { "peer", SIDE_PEER, false });

@@ -2,6 +2,7 @@
 #include "policy.h"
 #include "kernel.h"
 #include "language.h"
+#include "occupy.h"
 #include "type.h"
 
 #include <base/base.h>
@@ -180,6 +181,7 @@ void policy_resolve(struct policy *p, struct diags *d, struct object *top)
 	check_endpoints(p);
 	check_expect(p);
 	kernel_check(p);
+	occupy_check(p);
 	for (unsigned i = 0; i < p->n_rules; i++) {
 		fit_rule(d, &p->rules[i]);
 		predicate_resolve(p, &p->rules[i]);

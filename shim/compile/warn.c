@@ -368,16 +368,32 @@ static void warn_answers(struct diags *d, const struct policy_rule *r, const str
 
 /* ---- the whole ---- */
 
+/* The sections that the mode leaves out, and the lowest mode that would not. */
 static void warn_mode(struct policy *p)
 {
+	static const struct {
+		unsigned key;
+		uint32_t mode;
+		const char *name;
+	} sections[] = {
+		{KEY_policy_kernel, SNAG_MODE_ENFORCE, "kernel"},
+		{KEY_policy_occupy, SNAG_MODE_INJECT, "occupy"},
+		{KEY_policy_rules, SNAG_MODE_INJECT, "rules"},
+	};
 	const struct node *at = object_at(p->top, KEY_policy_mode);
-	bool rules = p->mode < SNAG_MODE_INJECT && object_has(p->top, KEY_policy_rules);
-	bool kernel = p->mode < SNAG_MODE_ENFORCE && object_has(p->top, KEY_policy_kernel);
+	const char *ignored = "", *wanted = "";
+	unsigned n = 0;
 
-	if (at && (rules || kernel))
+	for (unsigned i = 0; i < ARRAY_LEN(sections); i++) {
+		if (p->mode >= sections[i].mode || !object_has(p->top, sections[i].key))
+			continue;
+		ignored = n++ ? arena_printf(p->diags->arena, "%s and %s", ignored, sections[i].name)
+			      : sections[i].name;
+		wanted = sections[i].mode == SNAG_MODE_INJECT ? "inject" : "enforce";
+	}
+	if (at && n)
 		diag_warn(p->diags, at, "%s ignores %s; mode: %s carries %s out", object_text(p->top, KEY_policy_mode),
-			  rules && kernel ? "kernel and rules" : rules ? "rules" : "kernel", rules ? "inject" : "enforce",
-			  rules ? "them" : "it");
+			  ignored, wanted, strcmp(wanted, "inject") == 0 ? "them" : "it");
 }
 
 void warn_policy(struct policy *p)

@@ -2,6 +2,7 @@
 #include "rules.h"
 
 #include <base/base.h>
+#include <snag/occupant.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -76,6 +77,15 @@ static bool kernel_ok(const struct snag_kernel *k)
 		k->tw_buckets >= 0);
 }
 
+static bool occupy_ok(const struct rules *r, const void *entry)
+{
+	const struct rules_occupy *o = entry;
+
+	(void)r;
+	return (o->addr.family == AF_INET || o->addr.family == AF_INET6) && o->addr.port &&
+	       o->as < SNAG_OCCUPANTS && (o->proto == SNAG_PROTO_TCP || o->proto == SNAG_PROTO_UDP);
+}
+
 static bool by_call_ok(const struct rules *r, const void *entry)
 {
 	return *(const uint16_t *)entry < r->rule.n;
@@ -88,6 +98,7 @@ static const struct table_row tables[] = {
 	{offsetof(struct rules, value), sizeof(struct rule_value), 8, value_ok, "a value is out of bounds"},
 	{offsetof(struct rules, step), sizeof(struct rule_step), 8, step_ok, "a step is out of bounds"},
 	{offsetof(struct rules, by_call), sizeof(uint16_t), 2, by_call_ok, "a call names no rule"},
+	{offsetof(struct rules, occupy), sizeof(struct rules_occupy), 8, occupy_ok, "an occupied port is out of bounds"},
 	{offsetof(struct rules, ports), sizeof(struct rules_ports), 8, NULL, "the ports are out of bounds"},
 };
 
@@ -133,8 +144,8 @@ const char *rules_check(const void *image, size_t size)
 		return "no such mode";
 	if (!kernel_ok(&r->kernel))
 		return "the virtual kernel is out of bounds";
-	if (r->rule.n > SNAG_RULES_MAX)
-		return "too many rules";
+	if (r->rule.n > SNAG_RULES_MAX || r->occupy.n > RULES_OCCUPY_MAX)
+		return "too many rules or occupied ports";
 	for (unsigned i = 0; i < ARRAY_LEN(tables); i++)
 		if (!table_fits(r, &tables[i]))
 			return tables[i].wrong;

@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #define RULES_MAGIC 0x736c7572u		/* "ruls" */
-#define RULES_VERSION 3
+#define RULES_VERSION 4
 
 /* A table inside the image: `offset` bytes from its start, `n` entries. */
 struct rules_table {
@@ -34,6 +34,7 @@ struct rules {
 	struct rules_table by_call;	/* uint16_t rule indices, grouped by call: see call[] */
 	struct rules_table strings;	/* NUL-terminated, `n` bytes */
 	struct rules_table ports;	/* struct rules_ports: made by rules_index */
+	struct rules_table occupy;	/* struct rules_occupy */
 	struct {
 		uint32_t first;		/* in by_call */
 		uint16_t n;
@@ -47,6 +48,18 @@ struct rules {
 struct rules_ports {
 	uint64_t peer;			/* 1: the peer's port, 0: the local one */
 	uint64_t bit[65536 / 64];
+};
+
+/* One port of `occupy:`. */
+#define RULES_OCCUPY_MAX 256
+struct rules_occupy {
+	struct snag_addr addr;
+	uint64_t from_ns;		/* session time; 0: before the program starts */
+	uint64_t for_ns;		/* SNAG_OCCUPANT_FOREVER: until the session ends */
+	uint32_t entry;			/* index in the policy's list */
+	uint8_t proto;			/* enum snag_proto: TCP or UDP */
+	uint8_t as;			/* enum snag_occupant_as */
+	uint8_t spare[2];
 };
 
 enum rule_key {		/* the match keys; `endpoint` and `side` are resolved by the compiler */
@@ -152,6 +165,10 @@ static inline const struct rule_value *rules_value(const struct rules *r, uint32
 static inline const struct rule_step *rules_step(const struct rules *r, uint32_t i)
 {
 	return i < r->step.n ? (const struct rule_step *)((const char *)r + r->step.offset) + i : NULL;
+}
+static inline const struct rules_occupy *rules_occupy(const struct rules *r, uint32_t i)
+{
+	return i < r->occupy.n ? (const struct rules_occupy *)((const char *)r + r->occupy.offset) + i : NULL;
 }
 /* The i-th rule of a call, an index; i below call[call].n. */
 static inline uint32_t rules_by_call(const struct rules *r, unsigned call, uint32_t i)

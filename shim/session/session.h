@@ -65,7 +65,7 @@ void session_detach(struct session *s);
 int session_grow_socks(struct session *s);
 int session_grow_ring(struct session *s);
 
-/* Unlink the file, and the symbolic links NAME.* that stand beside it. Mappings live on. */
+/* Unlink the file, and the symbolic links and sockets NAME.* that stand beside it. Mappings live on. */
 void session_remove(const char *name);
 
 /* Ends the session for newcomers if no process and no ticket is left (the keeper, after proc_reap): true, it is closed,

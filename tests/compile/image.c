@@ -4,6 +4,7 @@
 #include <base/hash.h>
 #include <errno.h>
 #include <signal.h>
+#include <snag/occupant.h>
 #include <snag/plan.h>
 #include <snag/state.h>
 #include <sys/socket.h>
@@ -53,6 +54,41 @@ static void test_modes(void **state)
 		assert_int_equal(r->mode, rows[i].mode);
 		assert_int_equal(out.mode, rows[i].mode);
 		assert_int_equal(r->rule.n, rows[i].rules);
+		compile_free(&out);
+	}
+}
+
+/* A row for each port, with what is left out filled in; none in modes that ignore them. */
+static void test_occupy(void **state)
+{
+	static const char policy[] = V1 "occupy:\n"
+					"  - {port: 8000..8001, as: bound, from: 1s, for: 2s}\n"
+					"  - {port: 53, proto: udp, addr: \"::1\"}\n"
+					"  - {port: 80, addr: any}\n";
+	static const char *const files[] = {"p.yaml"}, *const modes[] = {NULL, "enforce"};
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		struct compile_input in = {.files = files, .n_files = 1, .mode = modes[i]};
+		struct compiled out;
+		given_file("p.yaml", policy, strlen(policy));
+		free(given_said(&in, &out));
+		const struct rules *r = out.image;
+		assert_non_null(r);
+		assert_int_equal(r->mode, i ? SNAG_MODE_ENFORCE : SNAG_MODE_INJECT);
+		assert_int_equal(r->occupy.n, i ? 0 : 4);
+		for (unsigned k = 0; k < r->occupy.n; k++) {
+			const struct rules_occupy *o = rules_occupy(r, k);
+			assert_int_equal(o->entry, k < 2 ? 0 : k - 1);
+			assert_int_equal(o->addr.port, k < 2 ? 8000 + k : k == 2 ? 53 : 80);
+			assert_int_equal(o->addr.family, k < 2 ? AF_INET : AF_INET6);
+			assert_int_equal(o->addr.ip[k < 2 ? 0 : 15], k < 2 ? 127 : k == 2 ? 1 : 0);
+			assert_int_equal(o->proto, k == 2 ? SNAG_PROTO_UDP : SNAG_PROTO_TCP);
+			assert_int_equal(o->as, k == 3 ? SNAG_OCCUPANT_LISTENING : SNAG_OCCUPANT_BOUND);
+			assert_true(o->from_ns == (k < 2 ? SEC : 0));
+			assert_true(o->for_ns == (k < 2 ? 2 * SEC : SNAG_OCCUPANT_FOREVER));
+		}
+		assert_null(rules_occupy(r, r->occupy.n));
 		compile_free(&out);
 	}
 }
@@ -319,7 +355,7 @@ static void test_too_large(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_empty), cmocka_unit_test(test_modes), cmocka_unit_test(test_seed),
+		cmocka_unit_test(test_empty), cmocka_unit_test(test_modes), cmocka_unit_test(test_occupy), cmocka_unit_test(test_seed),
 		cmocka_unit_test(test_calls), cmocka_unit_test(test_too_large),
 		cmocka_unit_test(test_keys),  cmocka_unit_test(test_any),   cmocka_unit_test(test_when),
 		cmocka_unit_test(test_never), cmocka_unit_test(test_steps), cmocka_unit_test(test_names),

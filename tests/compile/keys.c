@@ -369,8 +369,12 @@ static void test_kernel(void **state)
 
 static const struct given_row unbuilt[] = {
 	{V1 "occupy:\n"
-	    "  - {port: 80}\n",
-	 "p.yaml:2:1: error: occupy: is not built yet\n"},
+	    "  - {port: 80, addr: 10.0.0.0/8}\n"
+	    "  - {port: 80, proto: udp, as: time_wait}\n"
+	    "  - {port: 100..355}\n",
+	 "p.yaml:3:3: error: occupy: names 258 ports; at most 256\n"
+	 "p.yaml:3:22: error: occupy[0].addr: wants one address, not a net\n"
+	 "p.yaml:4:32: error: occupy[1].as: udp is bound and nothing else; leave it out\n"},
 	{V1 "occupy:\n"
 	    "  - {proto: unix, as: listning, for: 5}\n",
 	 "p.yaml:3:5: error: occupy[0].port: is missing; wants a port such as 8080, or a "
