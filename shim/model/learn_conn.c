@@ -15,35 +15,40 @@
 #include <errno.h>
 #include <sys/socket.h>
 
-/* tcp_disconnect() (net/ipv4/tcp.c), of a connection of which both ends are followed. */
-static void part_exact(struct model *m, struct model_sock *r, uint32_t sock, uint64_t now_ns)
+/* tcp_disconnect() (net/ipv4/tcp.c) gives back what connect() chose. `told`: what getsockname() says afterwards, the
+ * port apart; NULL: nobody asked. */
+static void give_back(struct model *m, struct model_sock *r, uint32_t sock, bool released, const struct snag_addr *told)
 {
-	if (record_connected(r) && r->state != SNAG_STATE_SYN_SENT)
-		conn_reset_other(m, sock, now_ns);
+	uint16_t port = released && !(r->flags & MODEL_EXPLICIT) ? 0 : r->local.port;
+
 	conn_part(m, sock);
 	tuple_unlink(m, sock);
 	port_unlink(m, sock);
+	if (told && told->family)
+		r->local = *told;
+	else if (!(r->flags & MODEL_ADDR))
+		r->local = (struct snag_addr){.family = r->domain};
+	r->local.port = port;
 	r->flags &= (uint16_t)~(MODEL_EXACT | MODEL_BY_CONNECT);
-	if (!(r->flags & MODEL_ADDR))
-		r->local = (struct snag_addr){.family = r->domain, .port = r->local.port};
-	if (r->flags & MODEL_EXPLICIT)
+	if (port)
 		port_link(m, sock);
-	else
-		r->local.port = 0;
 }
 
-/* The connection is reset, what connect() chose is given back; a listener ends. */
-static void disconnected(struct model *m, struct model_sock *r, uint32_t sock, uint64_t now_ns)
+/* The connection is reset; a listener ends. */
+static void disconnected(struct model *m, struct model_sock *r, uint32_t sock, const struct snag_addr *told,
+			 uint64_t now_ns)
 {
-	bool open = record_connected(r) || r->state == SNAG_STATE_LISTEN || r->state == SNAG_STATE_CLOSED;
+	bool released = record_connected(r) || r->state == SNAG_STATE_LISTEN;
 
 	if (r->flags & MODEL_COUNTED)
 		traffic_leave(m, r, now_ns);
 	if (r->state == SNAG_STATE_LISTEN)
 		conn_deafen(m, sock, now_ns);
-	if (r->flags & MODEL_EXACT)
-		part_exact(m, r, sock, now_ns);
-	if (open)
+	if ((r->flags & MODEL_EXACT) && record_connected(r) && r->state != SNAG_STATE_SYN_SENT)
+		conn_reset_other(m, sock, now_ns);
+	if (r->flags & MODEL_EXACT || (told && told->family))
+		give_back(m, r, sock, released, told);
+	if (released || r->state == SNAG_STATE_CLOSED)
 		record_state(r, r->flags & MODEL_EXPLICIT ? SNAG_STATE_BOUND : SNAG_STATE_CLOSED, now_ns);
 	r->peer = (struct snag_addr){0};
 	r->flags &= (uint16_t)~(MODEL_VAGUE | MODEL_DOUBT | MODEL_SHUT_RD | MODEL_SHUT_WR);
@@ -94,9 +99,13 @@ static void met(struct model *m, struct model_sock *r, const struct snag_call *c
 	enum listener_answer answer;
 	uint32_t listener, silent;
 
+	if ((r->flags & MODEL_MAPPED) && !addr_is_mapped(&r->peer))
+		return;	/* nothing is sent */
 	if (r->local.port == r->peer.port && addr_equal_ip(&r->local, &r->peer)) {
 		record_state(r, SNAG_STATE_ESTABLISHED, now_ns);
 		r->other = c->sock;
+		if (r->flags & MODEL_SHUT_WR)
+			conn_fin(m, c->sock, now_ns);
 		return;
 	}
 	answer = listener_for(m, NULL, &r->peer, &listener, &silent);
@@ -159,7 +168,7 @@ static void connecting(struct model *m, struct model_sock *r, const struct snag_
 		       uint8_t state, uint64_t now_ns)
 {
 	r->role = SNAG_ROLE_CLIENT;
-	if (r->proto == SNAG_PROTO_TCP && o->local.port && c->addr.port && r->phase == MODEL_UNCONNECTED) {
+	if (r->proto == SNAG_PROTO_TCP && o->local.port && c->addr.family && r->phase == MODEL_UNCONNECTED) {
 		begin_exact(m, r, c, o, now_ns);
 	} else if (!(r->flags & MODEL_EXACT)) {
 		if (c->addr.family && r->phase == MODEL_UNCONNECTED)
@@ -229,7 +238,7 @@ static void learn_connect_tcp(struct model *m, struct model_sock *r, const struc
 	switch (o->real_err) {
 	case 0:
 		if (c->addr.family == AF_UNSPEC)
-			disconnected(m, r, c->sock, now_ns);
+			disconnected(m, r, c->sock, &o->local, now_ns);
 		else
 			connecting(m, r, c, o, SNAG_STATE_ESTABLISHED, now_ns);
 		break;
@@ -248,10 +257,14 @@ static void learn_connect_tcp(struct model *m, struct model_sock *r, const struc
 			break;
 		if (o->real_err != ECONNREFUSED && r->local.port && !(r->flags & MODEL_EXACT))
 			traffic_trail(m, r->local.port, r->options, now_ns);	/* it may have come as far as a FIN */
-		r->state = record_holds(r) ? SNAG_STATE_SYN_SENT : r->state;
-		disconnected(m, r, c->sock, now_ns);
+		if (r->phase == MODEL_UNCONNECTED && o->real_err == ECONNABORTED && o->local.port)
+			begin_exact(m, r, c, o, now_ns);	/* to itself, and ended by its own FIN */
+		if (r->phase == MODEL_UNCONNECTED && record_holds(r))	/* it had begun, in this very call */
+			r->state = SNAG_STATE_SYN_SENT;
+		disconnected(m, r, c->sock, &o->local, now_ns);
 	}
 }
+
 
 static void learn_connect_unix(struct model_sock *r, const struct snag_call *c, uint64_t now_ns)
 {
@@ -262,9 +275,21 @@ static void learn_connect_unix(struct model_sock *r, const struct snag_call *c, 
 	record_state(r, connects ? SNAG_STATE_ESTABLISHED : SNAG_STATE_BOUND, now_ns);
 }
 
+/* A try has begun that goes to a mapped address: tcp_v6_connect() never takes the socket back to IPv6. */
+static bool tries_mapped(const struct model_sock *r, const struct snag_call *c, int err)
+{
+	struct snag_addr to = route_meant(&r->local, &c->addr);
+
+	return r->domain == AF_INET6 && r->phase == MODEL_UNCONNECTED && r->state != SNAG_STATE_LISTEN &&
+	       c->addr.family == AF_INET6 && addr_is_mapped(&to) && !(r->options & SNAG_OPTION_V6ONLY) &&
+	       (err == 0 || err == EINPROGRESS || ends_attempt(r, err));
+}
+
 void learn_connect(struct model *m, struct model_sock *r, const struct snag_call *c, const struct snag_outcome *o,
 		   uint64_t now_ns)
 {
+	if (r->proto == SNAG_PROTO_TCP && tries_mapped(r, c, o->real_err))
+		r->flags |= MODEL_MAPPED;
 	if (r->proto == SNAG_PROTO_TCP)
 		learn_connect_tcp(m, r, c, o, now_ns);
 	else if (r->proto == SNAG_PROTO_UDP)
@@ -288,11 +313,11 @@ void learn_shutdown(struct model *m, struct model_sock *r, const struct snag_cal
 		r->phase = record_connected(r) && r->state != SNAG_STATE_SYN_SENT ? MODEL_CONNECTED : MODEL_DISCONNECTING;
 	if (r->state == SNAG_STATE_LISTEN) {
 		if (c->arg[0] != SHUT_WR)	/* a listener heeds RCV_SHUTDOWN only */
-			disconnected(m, r, c->sock, now_ns);
+			disconnected(m, r, c->sock, NULL, now_ns);
 		return;
 	}
 	if (r->state == SNAG_STATE_SYN_SENT && !o->real_err) {
-		disconnected(m, r, c->sock, now_ns);
+		disconnected(m, r, c->sock, NULL, now_ns);
 		return;
 	}
 	r->flags |= shut;

@@ -33,6 +33,7 @@ enum model_flag {
 	MODEL_SHUT_WR = 1 << 12,
 	MODEL_BY_CONNECT = 1 << 13,	/* connect() chose the port: other such sockets may share it */
 	MODEL_OWN_RANGE = 1 << 14,	/* IP_LOCAL_PORT_RANGE */
+	MODEL_MAPPED = 1 << 15,		/* IPv6, and has tried a mapped address: it sends no IPv6 SYN any more */
 };
 
 /* What the kernel's struct socket says (SS_*), apart from the state of the connection: our own calls decide it. */

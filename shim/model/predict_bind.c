@@ -2,6 +2,7 @@
 #include "predict.h"
 #include "port.h"
 #include "record.h"
+#include "route.h"
 
 #include <base/addr.h>
 #include <errno.h>
@@ -41,6 +42,12 @@ static int check_reach(const struct question *q)
 	bool v4 = a->family == AF_INET || addr_is_mapped(a), known = predict_knows(q, SNAG_FACT_REACH);
 	bool nonlocal = (q->r->flags & MODEL_FREEBIND) || (v4 && q->machine && q->machine->nonlocal_bind);
 
+	if (a->ip[0] == 0xff && !v4)
+		return 0;
+	if (!v4 && addr_is_loopback(a) && !nonlocal && !route_hears_loopback(q->r->device))
+		return EADDRNOTAVAIL;	/* ::1 is its device's own: IFA_HOST in ipv6_chk_addr_and_flags() */
+	if (!v4 && addr_is_loopback(a) && !nonlocal && q->r->device == MODEL_DEVICE_UNKNOWN)
+		return UNKNOWN;
 	if (addr_is_any(a) || addr_is_loopback(a) || nonlocal)
 		return 0;
 	if (!known)
@@ -79,7 +86,7 @@ static int check_unbound(const struct question *q)
 
 static int check_multicast(const struct question *q)
 {
-	return q->c->addr.ip[0] == 0xff ? EINVAL : 0;
+	return q->c->addr.ip[0] == 0xff && q->r->type == SOCK_STREAM ? EINVAL : 0;
 }
 
 static int check_v6only(const struct question *q)
@@ -87,12 +94,14 @@ static int check_v6only(const struct question *q)
 	return addr_is_mapped(&q->c->addr) && (q->r->options & SNAG_OPTION_V6ONLY) ? EINVAL : 0;
 }
 
-/* A link-local address needs a scope; whether that exists, the machine knows. */
+/* A link-local address, of a group too, needs a scope; whether that exists, the machine knows. */
 static int check_scope(const struct question *q)
 {
 	const struct snag_addr *a = &q->c->addr;
 
-	if (a->ip[0] != 0xfe || (a->ip[1] & 0xc0) != 0x80)
+	if (a->ip[0] == 0xff && (a->ip[1] & 0xf) <= 2 && q->r->device && !a->scope)
+		return 0;
+	if ((a->ip[0] != 0xfe || (a->ip[1] & 0xc0) != 0x80) && (a->ip[0] != 0xff || (a->ip[1] & 0xf) > 2))
 		return 0;
 	return a->scope || q->r->device ? UNKNOWN : EINVAL;
 }

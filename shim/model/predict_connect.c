@@ -34,6 +34,12 @@ static int refuse_address(const struct question *q)
 	return 0;
 }
 
+/* ip6_dst_lookup_tail() (net/ipv6/ip6_output.c): from a mapped address to one that is none. */
+static bool crosses_families(const struct question *q, const struct snag_addr *peer)
+{
+	return q->r->domain == AF_INET6 && addr_is_mapped(&q->r->local) && !addr_is_mapped(peer);
+}
+
 /* ---- is the 4-tuple taken? ---- */
 
 /* tcp_twsk_unique() (net/ipv4/tcp_ipv4.c): a named port takes over at once, a chosen one under tcp_tw_reuse. */
@@ -125,8 +131,14 @@ static void predict_meeting(const struct question *q, const struct snag_addr *lo
 		predict_refuse(q, EINPROGRESS, SNAG_WHY_NONE);
 		return;
 	}
+	if ((q->r->flags & MODEL_MAPPED) && !addr_is_mapped(peer)) {
+		predict_withhold(q, SNAG_UNSURE_PEER);	/* nothing is sent: it waits */
+		return;
+	}
 	if (record_holds(q->r) && local->port == peer->port && addr_equal_ip(local, peer)) {
-		predict_allow(q);	/* to itself */
+		predict_allow(q);	/* to itself; shut down before, its own FIN ends it at once */
+		if (q->r->flags & MODEL_SHUT_WR)
+			predict_refuse(q, ECONNABORTED, SNAG_WHY_NONE);
 		return;
 	}
 	answer = listener_for(q->m, q->machine, peer, &listener, &q->v->holder);
@@ -151,9 +163,11 @@ static void predict_attempt(const struct question *q)
 		listener_for(q->m, q->machine, &peer, &q->v->ticket, &q->v->holder);
 		q->v->ticket = 0;
 		predict_withhold(q, SNAG_UNSURE_PEER);
+	} else if (crosses_families(q, &peer) && q->c->reach != SNAG_REACH_NOWHERE && route_plain(q->r)) {
+		predict_refuse(q, EAFNOSUPPORT, SNAG_WHY_WRONG_TYPE);
 	} else if (q->c->reach == SNAG_REACH_NOWHERE || q->c->reach == SNAG_REACH_GROUP) {
 		predict_refuse(q, ENETUNREACH, SNAG_WHY_NONE);
-		if (!route_plain(q->r))
+		if (!route_plain(q->r) || q->r->device)
 			predict_withhold(q, SNAG_UNSURE_MACHINE);
 	} else if (!route_plain(q->r) || !local_known) {
 		predict_withhold(q, SNAG_UNSURE_MACHINE);
@@ -206,7 +220,38 @@ static void predict_connect_tcp(const struct question *q)
 		predict_attempt(q);
 }
 
-/* ---- UDP: inet_dgram_connect(), __ip4_datagram_connect() ---- */
+/* ---- UDP: inet_dgram_connect(), __ip4_datagram_connect(), __ip6_datagram_connect() ---- */
+
+/* The route decides; for a broadcast also what the socket is allowed. */
+static void predict_udp_route(const struct question *q)
+{
+	struct snag_addr peer = route_meant(&q->r->local, &q->c->addr);
+	bool known = predict_knows(q, SNAG_FACT_REACH);
+	uint8_t reach = known ? q->c->reach : addr_is_loopback(&peer) ? SNAG_REACH_LOCAL : SNAG_REACH_GROUP;
+
+	if (reach == SNAG_REACH_GROUP || !route_plain(q->r) || (!known && q->r->domain == AF_INET6))
+		predict_withhold(q, SNAG_UNSURE_MACHINE);
+	else if (reach == SNAG_REACH_NOWHERE && q->r->device)
+		predict_withhold(q, SNAG_UNSURE_MACHINE);
+	else if (reach == SNAG_REACH_NOWHERE)
+		predict_refuse(q, ENETUNREACH, SNAG_WHY_NONE);
+	else if (crosses_families(q, &peer))
+		predict_refuse(q, EAFNOSUPPORT, SNAG_WHY_WRONG_TYPE);
+	else
+		predict_allow(q);
+}
+
+/* Without a port it gets one, whatever comes after. */
+static bool udp_has_port(const struct question *q)
+{
+	struct bind_claim self = port_claim(q->r, q->now_ns);
+
+	self.addr.port = 0;
+	self.addr.family = q->r->domain;
+	return record_holds(q->r) || !q->machine ||
+	       port_ask_any(q->m, SNAG_PROTO_UDP, q->c->sock, &self, q->machine->port_low, q->machine->port_high,
+			    q->now_ns) == BIND_FREE;
+}
 
 static void predict_connect_udp(const struct question *q)
 {
@@ -218,12 +263,14 @@ static void predict_connect_udp(const struct question *q)
 		predict_refuse(q, EINVAL, SNAG_WHY_WRONG_TYPE);
 	else if (unspec)
 		predict_allow(q);
-	else if (err > 0 && q->r->domain == AF_INET && record_holds(q->r))
+	else if (!udp_has_port(q))
+		predict_refuse(q, EAGAIN, SNAG_WHY_NONE);
+	else if (err < 0 || (q->r->domain == AF_INET6 && (q->c->addr_family == AF_INET || a->ip[0] == 0xff)))
+		predict_withhold(q, SNAG_UNSURE_UNMODELLED);
+	else if (err > 0)
 		predict_refuse(q, err, SNAG_WHY_WRONG_TYPE);
-	else if (err || q->r->domain == AF_INET6 || !addr_is_loopback(a) || !route_plain(q->r))
-		predict_withhold(q, SNAG_UNSURE_MACHINE);
 	else
-		predict_allow(q);
+		predict_udp_route(q);
 }
 
 void predict_connect(const struct question *q)

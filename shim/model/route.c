@@ -12,6 +12,14 @@ static bool is_v4(const struct snag_addr *a)
 	return a->family == AF_INET || addr_is_mapped(a);
 }
 
+/* Is it a source? A group that a socket is bound to is none, nor is a wildcard: inet_saddr in __inet_bind(). */
+static bool is_source(const struct snag_addr *a)
+{
+	bool v4 = is_v4(a);
+
+	return !addr_is_any(a) && !(v4 && a->ip[a->family == AF_INET ? 0 : 12] >= 224);
+}
+
 /* 127.0.0.1 in the form of `like`, or ::1. */
 static struct snag_addr loopback(const struct snag_addr *like, bool mapped)
 {
@@ -33,7 +41,7 @@ struct snag_addr route_meant(const struct snag_addr *local, const struct snag_ad
 
 	if (!addr_is_any(to))
 		return a;
-	if (is_v4(to) && local->family == to->family && is_v4(local) && !addr_is_any(local))
+	if (is_v4(to) && local->family == to->family && is_v4(local) && is_source(local))
 		a = *local;
 	else
 		a = loopback(to, is_v4(to) || addr_is_mapped(local));
@@ -46,7 +54,7 @@ bool route_source(struct snag_addr *local, const struct snag_addr *to)
 {
 	uint16_t port = local->port;
 
-	if (local->family == to->family && !addr_is_any(local))
+	if (local->family == to->family && is_source(local))
 		return is_v4(local) == is_v4(to);
 	*local = addr_is_loopback(to) ? loopback(to, is_v4(to)) : *to;
 	local->port = port;
@@ -61,6 +69,9 @@ bool route_hears_loopback(uint32_t device)
 
 bool route_plain(const struct model_sock *r)
 {
-	return route_hears_loopback(r->device) && r->device != MODEL_DEVICE_UNKNOWN && !(r->flags & MODEL_FREEBIND) &&
-	       (!(r->flags & MODEL_ADDR) || r->local.family == AF_INET6 || r->local.ip[0] < 224);
+	bool named = (r->flags & MODEL_ADDR) && is_source(&r->local) && !addr_is_loopback(&r->local);
+
+	if (!route_hears_loopback(r->device) || r->device == MODEL_DEVICE_UNKNOWN)
+		return false;
+	return !named || !(r->flags & MODEL_FREEBIND);
 }
