@@ -55,7 +55,7 @@ PROGRAMS   := $(patsubst tests/programs/%.c,$(B)/programs/%,$(wildcard tests/pro
 BENCH      := $(B)/bench/call $(B)/bench/cycle $(B)/bench/noop.so
 UNIT_TESTS := $(patsubst tests/%.c,$(B)/tests/%,$(foreach d,$(CORE_LAYERS) $(CLI_LAYERS) crash,$(wildcard tests/$(d)/*.c)))
 
-.PHONY: help all deps demo tour test programs check-unit bench bench-programs lint layers symbols fuzz install uninstall clean
+.PHONY: help all deps demo tour test programs check-unit check-live bench bench-programs lint layers symbols fuzz install uninstall clean
 .DEFAULT_GOAL := all
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -85,6 +85,11 @@ programs: $(PROGRAMS)
 
 check-unit: $(UNIT_TESTS) ## the unit tests of this VARIANT
 	@tests/units.sh $^
+
+SEED ?= 1
+OPS ?= 1000000
+check-live: $(B)/tests/model/live ## the model against this kernel: SEED=.. OPS=.. random calls, each predicted (minutes)
+	@SEED=$(SEED) OPS=$(OPS) $<
 
 bench: ## what snag costs, as ratios to native and to its peers (minutes)
 	@.ci/deps bench

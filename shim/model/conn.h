@@ -14,11 +14,11 @@
 
 #include "model.h"
 
-/* The kernel's choice of addresses is known: the record stands in the chains of its port and of its 4-tuple. */
+/* The kernel's choice of addresses is known: the record stands in the chains of its port and 4-tuple. */
 void conn_enter(struct model *m, uint32_t sock);
 /* A client has reached a listener (0: one of several, not known which): its other end waits in the queue. */
 void conn_reach(struct model *m, uint32_t client, uint32_t listener, uint64_t now_ns);
-/* Socket `sock`, whose addresses stand in its record, came out of the listener's queue. False: it never was in there. */
+/* Socket `sock`, whose addresses stand in its record, came out of the listener's queue. False: it never was in it. */
 bool conn_accept(struct model *m, uint32_t sock, uint32_t listener, uint64_t now_ns);
 
 /* This end has sent its FIN; it has sent a RST; it was told that it is in `tcp_state`. */

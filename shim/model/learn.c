@@ -45,7 +45,8 @@ static void learn_socket(struct model *m, struct model_sock *r, const struct sna
 /* The kernel refused the port: it takes the address back, __inet_bind(), __inet6_bind(). */
 static void address_lost(struct model_sock *r, int err)
 {
-	if (err == EADDRINUSE && !r->on_port && !record_holds(r) && r->local.family == r->domain && r->proto != SNAG_PROTO_UNIX)
+	if (err == EADDRINUSE && !r->on_port && !record_holds(r) && r->local.family == r->domain &&
+	    r->proto != SNAG_PROTO_UNIX)
 		r->local = (struct snag_addr){.family = r->domain};
 }
 

@@ -93,6 +93,12 @@ void learn_accept(struct model *m, struct model_sock *r, const struct snag_call 
 
 /* ---- connect ---- */
 
+/* connect() that dissolves: the family, as the program passed it, is AF_UNSPEC. */
+static bool dissolves(const struct snag_call *c)
+{
+	return c->addr.family == AF_UNSPEC && c->addr_family == AF_UNSPEC;
+}
+
 /* The SYN has gone out: what has it met? Only on this machine; elsewhere nobody here knows. */
 static void met(struct model *m, struct model_sock *r, const struct snag_call *c, int err, uint64_t now_ns)
 {
@@ -199,7 +205,7 @@ static void disconnected_udp(struct model *m, struct model_sock *r, uint32_t soc
 static void learn_connect_udp(struct model *m, struct model_sock *r, const struct snag_call *c,
 			      const struct snag_outcome *o, uint64_t now_ns)
 {
-	if (!o->real_err && c->addr.family == AF_UNSPEC) {
+	if (!o->real_err && dissolves(c)) {
 		disconnected_udp(m, r, c->sock, o->local.family != 0, now_ns);
 		return;
 	}
@@ -237,7 +243,7 @@ static void learn_connect_tcp(struct model *m, struct model_sock *r, const struc
 
 	switch (o->real_err) {
 	case 0:
-		if (c->addr.family == AF_UNSPEC)
+		if (dissolves(c))
 			disconnected(m, r, c->sock, &o->local, now_ns);
 		else
 			connecting(m, r, c, o, SNAG_STATE_ESTABLISHED, now_ns);
@@ -268,7 +274,7 @@ static void learn_connect_tcp(struct model *m, struct model_sock *r, const struc
 
 static void learn_connect_unix(struct model_sock *r, const struct snag_call *c, uint64_t now_ns)
 {
-	bool connects = c->addr.family != AF_UNSPEC;
+	bool connects = !dissolves(c);
 
 	r->role = connects ? SNAG_ROLE_CLIENT : SNAG_ROLE_NONE;
 	r->peer = connects ? c->addr : (struct snag_addr){0};

@@ -163,6 +163,8 @@ static void predict_attempt(const struct question *q)
 		listener_for(q->m, q->machine, &peer, &q->v->ticket, &q->v->holder);
 		q->v->ticket = 0;
 		predict_withhold(q, SNAG_UNSURE_PEER);
+	} else if (addr_is_mapped(&peer) && (q->r->options & SNAG_OPTION_V6ONLY)) {
+		predict_refuse(q, ENETUNREACH, SNAG_WHY_WRONG_TYPE);
 	} else if (crosses_families(q, &peer) && q->c->reach != SNAG_REACH_NOWHERE && route_plain(q->r)) {
 		predict_refuse(q, EAFNOSUPPORT, SNAG_WHY_WRONG_TYPE);
 	} else if (q->c->reach == SNAG_REACH_NOWHERE || q->c->reach == SNAG_REACH_GROUP) {
