@@ -136,6 +136,28 @@ static uint64_t sum_of(const struct hook *h, const struct outside_list *l)
 	return sum;
 }
 
+/* What the model can place: a socket of the session, or what one left behind. */
+static bool is_known(const struct hook *h, const struct outside_list *l, const struct diag_sock *s)
+{
+	uint32_t sock = s->cookie == l->own ? h->ref.sock : sock_find(&session, s->cookie).sock;
+	if (sock && s->proto == SNAG_PROTO_TCP && s->state != DIAG_BOUND)
+		model_told(engine.model, sock, s->state, h->call.start_ns);
+	return sock || (s->proto == SNAG_PROTO_TCP && !s->inode &&
+			model_told_bare(engine.model, &s->local, &s->peer, s->state, s->left_ms, h->call.start_ns));
+}
+
+static bool is_listed(void *arg, const struct snag_addr *local, const struct snag_addr *peer)
+{
+	const struct outside_list *l = arg;
+	for (uint32_t i = 0; i < l->n; i++) {
+		const struct diag_sock *s = &l->sock[i];
+		if (s->local.port == local->port && s->peer.port == peer->port && addr_equal_ip(&s->peer, peer) &&
+		    addr_equal_ip(&s->local, local))
+			return true;
+	}
+	return false;
+}
+
 void outside_enter(struct hook *h, const struct outside_list *l)
 {
 	bool whole = !l->cut && l->version == port_version(engine.model, port_chain(l->proto, &l->at));
@@ -143,10 +165,12 @@ void outside_enter(struct hook *h, const struct outside_list *l)
 	for (uint32_t i = 0; i < l->n && whole; i++) {
 		const struct diag_sock *s = &l->sock[i];
 		struct model_foreign f = foreign_of(s);
-		if (s->cookie == l->own || sock_find(&session, s->cookie).sock)
+		if (is_known(h, l, s))
 			continue;
 		whole = model_foreign_add(engine.model, &f);
 	}
+	if (whole && l->proto == SNAG_PROTO_TCP)
+		model_told_all(engine.model, l->at.port, is_listed, (void *)l);
 	if (whole)
 		h->call.facts |= SNAG_FACT_WHOLE;
 	h->stood = sum_of(h, l);
