@@ -22,6 +22,7 @@ int cmd_why(int argc, char **argv);
 int cmd_trace(int argc, char **argv);
 int cmd_ports(int argc, char **argv);
 int cmd_sessions(int argc, char **argv);
+int cmd_ctl(int argc, char **argv);
 int cmd_keeper(int argc, char **argv);
 
 #endif

@@ -18,6 +18,7 @@ static const struct {
 	{ "snag trace", cmd_trace, "print a JSONL trace as text, with filters" },
 	{ "snag ports", cmd_ports, "the sockets of a live session: bindings, queues, connections, TIME_WAIT" },
 	{ "snag sessions", cmd_sessions, "list the live sessions" },
+	{ "snag ctl", cmd_ctl, "switch the rules of a live session, fire events, let go of holds" },
 	{ "snag schema", cmd_schema, "print the JSON Schema of policies or traces" },
 	{ "snag keeper", cmd_keeper, NULL },
 };

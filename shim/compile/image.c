@@ -226,6 +226,8 @@ static void put_when(struct rule_when *w, const struct object *o)
 		never(w);
 	w->bytes_sent = (uint64_t)object_num(o, KEY_when_bytes_sent, 0);
 	w->bytes_received = (uint64_t)object_num(o, KEY_when_bytes_received, 0);
+	const char *event = object_text(o, KEY_when_event);
+	w->event = event ? hash_bytes(event, strlen(event)) : 0;
 	w->per = (uint8_t)object_num(o, KEY_when_count_per, RULE_PER_RULE);
 
 	const struct object *pulse = object_sub(o, KEY_when_pulse);

@@ -74,6 +74,13 @@ void queue_add(struct queue_held *q, uint64_t now, uint64_t until, uint32_t rule
 	q->runs = n + 1;
 }
 
+void queue_let_go(struct queue_held *q, bool (*off)(uint32_t rule))
+{
+	for (uint32_t i = 0; i < runs_of(q); i++)
+		if (q->run[i].rule && off(q->run[i].rule - 1))
+			q->run[i].rule = 0;
+}
+
 uint32_t queue_free(const struct queue_table *t, const struct queue_held *q, uint64_t now, uint64_t *until,
 		   uint32_t *rule)
 {

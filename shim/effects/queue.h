@@ -40,6 +40,9 @@ uint32_t queue_news(struct queue_held *q, uint32_t len);
 /* One more at the end. */
 void queue_add(struct queue_held *q, uint64_t now, uint64_t until, uint32_t rule);
 
+/* Lets go of what a rule holds, of which `off` says that it is switched off. */
+void queue_let_go(struct queue_held *q, bool (*off)(uint32_t rule));
+
 /* How many from the head on may be taken now; *until: when the first of the others may, QUEUE_FOREVER also where there is
  * none. *rule: who holds it. */
 uint32_t queue_free(const struct queue_table *t, const struct queue_held *q, uint64_t now, uint64_t *until,

@@ -260,7 +260,8 @@ static void ask_rules(struct engine *e, const struct snag_call *c, bool arrives,
 		uint32_t index = rules_by_call(r, c->call, i), step;
 		const struct rule *rule = rules_rule(r, index);
 
-		if (!rule || rule_holds(r, rule) != arrives || !match_rule(r, rule, c, &v) || !rule_fits(r, rule, c))
+		if (!rule || !trigger_on(e->triggers, index) || rule_holds(r, rule) != arrives ||
+		    !match_rule(r, rule, c, &v) || !rule_fits(r, rule, c))
 			continue;
 		bound_bytes(e, index, c, p);
 		step = trigger_fire(e->triggers, r, index, c, c->start_ns, &draw);

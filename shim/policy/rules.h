@@ -98,6 +98,7 @@ struct rule_when {		/* all must hold */
 	uint64_t after_ns, until_ns;		/* session time; until 0: not asked */
 	uint64_t active_ns, idle_ns;		/* pulse; 0, 0: not asked */
 	uint64_t bytes_sent, bytes_received;	/* of the call's socket; 0: not asked */
+	uint64_t event;				/* hash_bytes of its name; 0: not asked */
 	uint8_t has_chance, per, spare[6];	/* per: enum rule_per */
 };
 

@@ -97,6 +97,37 @@ uint64_t trigger_jitter(uint64_t draw, uint64_t max)
 	return max == UINT64_MAX ? n : n % (max + 1);
 }
 
+/* ---- switches and events ---- */
+
+bool trigger_on(const struct trigger_table *t, uint32_t rule)
+{
+	return rule >= SNAG_RULES_MAX || !load_relaxed(&t->off[rule]);
+}
+
+void trigger_switch(struct trigger_table *t, uint32_t rule, bool on)
+{
+	if (rule < SNAG_RULES_MAX)
+		store_release(&t->off[rule], !on);
+}
+
+bool trigger_say(struct trigger_table *t, uint64_t event)
+{
+	for (uint32_t i = 0; i < TRIGGER_EVENTS; i++) {
+		uint64_t none = 0;
+		if (load_acquire(&t->event[i]) == event || cas(&t->event[i], &none, event) || none == event)
+			return true;
+	}
+	return false;
+}
+
+bool trigger_said(const struct trigger_table *t, uint64_t event)
+{
+	for (uint32_t i = 0; i < TRIGGER_EVENTS && load_acquire(&t->event[i]); i++)
+		if (load_acquire(&t->event[i]) == event)
+			return true;
+	return false;
+}
+
 /* ---- when ---- */
 
 static bool count_fires(const struct rule_when *w, uint64_t n)
@@ -113,6 +144,11 @@ static bool time_fires(const struct rule_when *w, uint64_t now_ns)
 	if (now_ns < w->after_ns || (w->until_ns && now_ns >= w->until_ns))
 		return false;
 	return !period || (now_ns - w->after_ns) % period < w->active_ns;
+}
+
+static bool event_fires(const struct rule_when *w, const struct trigger_table *t)
+{
+	return !w->event || trigger_said(t, w->event);
 }
 
 static bool bytes_fire(const struct rule_when *w, const struct snag_call *c)
@@ -180,8 +216,8 @@ uint32_t trigger_fire(struct trigger_table *t, const struct rules *r, uint32_t r
 	}
 	if (needs_draw(r, R))
 		*draw = draw_of(t, r, R, c, now_ns);
-	if (!count_fires(&R->when, n) || !time_fires(&R->when, now_ns) || !bytes_fire(&R->when, c) ||
-	    !chance_fires(&R->when, *draw))
+	if (!count_fires(&R->when, n) || !time_fires(&R->when, now_ns) || !event_fires(&R->when, t) ||
+	    !bytes_fire(&R->when, c) || !chance_fires(&R->when, *draw))
 		return TRIGGER_NO_STEP;
 	step = fire(r, R, tally);
 	if (step != TRIGGER_NO_STEP && tally != total)

@@ -16,16 +16,27 @@ struct trigger_count {		/* the counts of a rule for one owner: a process, thread
 	struct trigger_tally tally;
 };
 
+#define TRIGGER_EVENTS 256	/* different events that were said */
+
 struct trigger_table {
 	struct trigger_tally rule[SNAG_RULES_MAX];	/* totals: what count_per rule counts by, and for people */
+	uint8_t off[SNAG_RULES_MAX];	/* 1: switched off, as if it were not there */
+	uint64_t event[TRIGGER_EVENTS];	/* hashes of those that were said; 0: free */
 	uint64_t evicted;	/* counters that were given up for want of room */
 	struct trigger_count count[SNAG_COUNTERS];
 };
 
+/* Switches: every rule is on at the start. */
+bool trigger_on(const struct trigger_table *t, uint32_t rule);
+void trigger_switch(struct trigger_table *t, uint32_t rule, bool on);
+/* Events, by hash_bytes of their names: said once, said for good. False: too many different ones. */
+bool trigger_say(struct trigger_table *t, uint64_t event);
+bool trigger_said(const struct trigger_table *t, uint64_t event);
+
 #define TRIGGER_NO_STEP UINT32_MAX
 
 /* Counts the match; does it fire, and if so which step (index into the image's steps)? TRIGGER_NO_STEP: it does
- * not. The order: nth, every, after, until, pulse, bytes, chance, then limit and the steps' times, which count fires. A
+ * not. The order: nth, every, after, until, pulse, event, bytes, chance, then limit and the steps' times, which count fires. A
  * pulse begins active at session time 0, or at `after`. *draw: the match's number, for jitter; drawn where the rule
  * needs one. */
 uint32_t trigger_fire(struct trigger_table *t, const struct rules *r, uint32_t rule, const struct snag_call *c,

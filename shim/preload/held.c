@@ -28,6 +28,11 @@ static bool gone(uint32_t sock, uint32_t serial)
 	return !sock_is(&session, (struct sock_ref){ .sock = sock, .serial = serial });
 }
 
+static bool off(uint32_t rule)
+{
+	return !trigger_on(engine.triggers, rule);
+}
+
 static bool readable(int fd)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
@@ -109,6 +114,7 @@ static struct look look_at(struct sock_ref r, int fd, bool take)
 			len = 1;
 		for (uint32_t n = queue_news(q, len); n; n--)
 			arrive(q, &h.call);
+		queue_let_go(q, off);
 		l.free = queue_free(t, q, h.call.start_ns, &l.until, &l.rule);
 		l.free = l.free > q->taking ? l.free - q->taking : 0;
 		if (take && l.free)

@@ -40,6 +40,35 @@ static struct snag_call caller(unsigned proc, unsigned thread, unsigned sock)
 
 static const struct rule_step DENY = {.action = SNAG_ACTION_deny};
 
+/* An event that was said counts from then on; switches are the engine's to ask. */
+static void test_events(void **state)
+{
+	struct rules *r = one_rule("r", 1, &(struct rule_when){.event = 77}, &DENY, 1);
+	struct trigger_table *t = table();
+	struct snag_call c = caller(1, 1, 1);
+	uint64_t draw;
+
+	(void)state;
+	assert_true(trigger_fire(t, r, 0, &c, 0, &draw) == TRIGGER_NO_STEP);
+	assert_true(trigger_say(t, 78));
+	assert_true(trigger_fire(t, r, 0, &c, 0, &draw) == TRIGGER_NO_STEP);
+	assert_true(trigger_say(t, 77) && trigger_say(t, 77));
+	assert_false(trigger_fire(t, r, 0, &c, 0, &draw) == TRIGGER_NO_STEP);
+	assert_int_equal(t->event[2], 0);
+	for (uint64_t e = 1; e <= TRIGGER_EVENTS - 2; e++)
+		assert_true(trigger_say(t, 2000 + e));
+	assert_false(trigger_say(t, 1000));
+	assert_false(trigger_said(t, 1000));
+	assert_true(trigger_on(t, 0) && trigger_on(t, SNAG_RULES_MAX));
+	trigger_switch(t, 0, false);
+	trigger_switch(t, SNAG_RULES_MAX, false);
+	assert_false(trigger_on(t, 0));
+	trigger_switch(t, 0, true);
+	assert_true(trigger_on(t, 0));
+	free(r);
+	free(t);
+}
+
 /* Twelve matches; which of them fire? A dot: it does not. */
 static void test_counts(void **state)
 {
@@ -346,6 +375,7 @@ static void test_scribbled(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_events),
 		cmocka_unit_test(test_counts),	   cmocka_unit_test(test_times),
 		cmocka_unit_test(test_counts_are_of_matches), cmocka_unit_test(test_steps),
 		cmocka_unit_test(test_count_per),  cmocka_unit_test(test_same_seed_same_decisions),
