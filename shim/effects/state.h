@@ -18,8 +18,9 @@ struct fault_state {
 	uint32_t busy;		/* thread id of who resets the connection at this moment; 0: nobody */
 	uint32_t spurious;	/* recv: so many more calls find nothing */
 	uint32_t rule;		/* index + 1 of the rule that said so */
+	uint32_t lowat;		/* what SO_RCVLOWAT was before a stall hid what arrives; 0: nothing is hidden */
 	uint32_t late;		/* serial, while a process is to end its connection attempt; 0: none is */
-	uint8_t spare[52];
+	uint8_t spare[48];
 };
 _Static_assert(sizeof(struct fault_state) == 112, "fault_state stands in shared memory");
 

@@ -4,6 +4,8 @@
 #include "held.h"
 #include "pending.h"
 #include "self.h"
+#include "stall.h"
+#include <base/calls.h>
 #include <base/sys.h>
 #include <errno.h>
 #include <signal.h>
@@ -23,6 +25,8 @@ static unsigned flags_of_step(const struct rule_step *s, unsigned call)
 	if (call == SNAG_CALL_connect)
 		return s->delay_ns || s->jitter_ns || s->after_ns || s->err == ETIMEDOUT ||
 				       s->action == SNAG_ACTION_syn_drop ? READY_SETS : 0;
+	if (call_has(call, SNAG_TRAIT_STREAM))
+		return s->action == SNAG_ACTION_stall ? READY_SETS : 0;
 	return READY_RULES | (s->action == SNAG_ACTION_spurious ? READY_SETS : 0);
 }
 
@@ -39,12 +43,13 @@ static unsigned flags_of_call(const struct rules *r, unsigned call)
 
 void ready_start(const struct rules *r)
 {
-	static const uint16_t calls[] = { SNAG_CALL_accept, SNAG_CALL_accept4, SNAG_CALL_connect, SNAG_CALL_poll,
-					  SNAG_CALL_ppoll, SNAG_CALL_select, SNAG_CALL_pselect, SNAG_CALL_epoll_wait,
-					  SNAG_CALL_epoll_pwait, SNAG_CALL_epoll_pwait2 };
+	static const uint16_t calls[] = { SNAG_CALL_accept, SNAG_CALL_accept4, SNAG_CALL_connect };
 	unsigned flags = 0;
 	for (unsigned i = 0; i < ARRAY_LEN(calls); i++)
 		flags |= flags_of_call(r, calls[i]);
+	for (unsigned call = 0; call < SNAG_CALLS; call++)
+		if (call_has(call, SNAG_TRAIT_WAIT | SNAG_TRAIT_STREAM))
+			flags |= flags_of_call(r, call);
 	store_release(&ready_flags, flags);
 }
 
@@ -81,7 +86,9 @@ void ready_unlock(struct ready_guard *g)
 
 static uint64_t run(void)
 {
-	uint64_t late = pending_run(self_now()), hidden = held_run(), next = late < hidden ? late : hidden;
+	uint64_t late = pending_run(self_now()), hidden = held_run(), stalled = stall_run(self_now());
+	uint64_t next = late < hidden ? late : hidden;
+	next = stalled < next ? stalled : next;
 	if (next == READY_NEVER)
 		epset_rest();
 	else
@@ -91,7 +98,7 @@ static uint64_t run(void)
 
 static bool anything(void)
 {
-	return load_relaxed(&ready_flags) & (READY_LATE | READY_HIDDEN);
+	return load_relaxed(&ready_flags) & (READY_LATE | READY_HIDDEN | READY_STALLS);
 }
 
 uint64_t ready_run(void)

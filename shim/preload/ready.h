@@ -15,6 +15,7 @@ enum ready_flag {
 	READY_RULES = 1 << 2,	/* rules on poll, select or epoll calls */
 	READY_LATE = 1 << 3,	/* connection attempts of this process are late */
 	READY_HIDDEN = 1 << 4,	/* listeners are hidden in its epoll sets */
+	READY_STALLS = 1 << 5,	/* sockets of this process hide what has arrived */
 };
 
 /* 0: every wait hook goes straight to the real call. */

@@ -1,7 +1,9 @@
 /* stream.c - the way of the calls that move bytes */
 #include "stream.h"
+#include "stall.h"
 #include <base/calls.h>
 #include <base/sys.h>
+#include <effects/lowat.h>
 #include <effects/raise.h>
 #include <effects/reset.h>
 #include <effects/silence.h>
@@ -70,7 +72,7 @@ bool stream_enter_from(struct stream *s, unsigned id, int fd, size_t want, int f
 		return false;
 	s->want = s->most = want;
 	s->flags = flags;
-	s->again = false;
+	s->again = s->stalled = false;
 	s->state = state_of(s->h.ref, counts);
 	s->spent = s->state ? load_acquire(&s->state->spent) : 0;
 	c->arg[0] = want < INT32_MAX ? (int32_t)want : INT32_MAX;
@@ -232,15 +234,39 @@ static uint64_t *stall_of(struct stream *s)
 	return call_has(s->h.call.call, SNAG_TRAIT_SENDS) ? &s->state->send_until_ns : &s->state->recv_until_ns;
 }
 
+/* A socket that does not block says EAGAIN where poll and epoll agree, and wakes its waiters at the end; where the kernel
+ * shows it ready all the same, the thread waits. */
+static bool says_eagain(struct stream *s, uint64_t until)
+{
+	const struct snag_call *c = &s->h.call;
+	bool sends = call_has(c->call, SNAG_TRAIT_SENDS);
+	if (wait_blocks(c))
+		return false;
+	if (!sends && c->proto == SNAG_PROTO_TCP)
+		return stall_hide(c->fd, s->h.ref, s->state, until);
+	return !lowat_is_ready(c->fd, sends);
+}
+
 static bool wait_stall(struct stream *s)
 {
 	uint64_t *until = stall_of(s), end = until ? load_acquire(until) : 0, now = end ? self_now() : 0;
-	int err = end > now ? wait_for(&s->h.call, s->h.traits, end - now) : 0;
-	return err ? fail(s, err) : true;
+	int err = 0;
+	if (likely(!end))
+		return true;
+	if (end > now)
+		err = says_eagain(s, end) ? EAGAIN : wait_for(&s->h.call, s->h.traits, end - now);
+	if (err)
+		return fail(s, err);
+	if (!call_has(s->h.call.call, SNAG_TRAIT_SENDS))
+		stall_show(s->h.call.fd, s->state);
+	s->stalled = cas(until, &end, 0);	/* else another one has begun meanwhile */
+	return true;
 }
 
 static bool act_stall(struct stream *s)
 {
+	if (s->stalled)		/* the call behind a stall moves, or nothing ever would */
+		return true;
 	s->state = state_of(s->h.ref, true);
 	if (s->state)
 		store_release(stall_of(s), self_now() + s->h.plan.value);

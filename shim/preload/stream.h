@@ -37,6 +37,7 @@ struct stream {
 	size_t most;	/* after stream_go: bytes that may move, at most `want` */
 	int flags;	/* MSG_* */
 	bool again;	/* the real call was made twice */
+	bool stalled;	/* a stall has just ended with it */
 	uint32_t spent;	/* enum snag_spent before the call */
 	struct fault_state *state;	/* NULL: nothing was left on the socket */
 };

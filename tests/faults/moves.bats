@@ -152,6 +152,41 @@ print(os.waitstatus_to_exitcode(os.waitpid(second, 0)[1])); os.kill(pids[0], 9);
   assert_output 7
 }
 
+@test "stall on a non-blocking socket: EAGAIN, and readiness at its end, for whoever waits and however" {
+  local how
+  for how in poll select epoll edge thread; do
+    python 'recv role=client: stall=300ms' "
+a.setblocking(False); b.send(b'abc'); t = time.monotonic(); how = '$how'
+e = select.epoll(); e.register(a, select.EPOLLIN | (select.EPOLLET if how == 'edge' else 0)); p = select.poll(); p.register(a, select.POLLIN)
+def ready(s):
+    if how == 'poll': return len(p.poll(s * 1000))
+    if how == 'select': return len(select.select([a], [], [], s)[0])
+    return len(e.poll(s))
+if how == 'thread':
+    seen = []; w = threading.Thread(target=lambda: seen.append(ready(9)))
+print(name(a.recv, 9), 0 if how == 'thread' else ready(0), end=' ')
+if how == 'thread': w.start(); w.join(); print(*seen, end=' ')
+else: print(ready(9), end=' ')
+print(time.monotonic() - t >= 0.3, a.recv(9), a.getsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT))"
+    assert_output "EAGAIN 0 1 True b'abc' 1"
+  done
+  run jq -s -c 'map(select(.call == "recv") | [.ret, .errno])' "$WORK/trace.jsonl"
+  assert_output '[[-1,"EAGAIN"],[3,null]]'
+}
+
+@test "a stall that cannot be hidden makes the thread wait" {
+  python 'recv role=client first=1: stall=300ms' "
+a.setblocking(False); b.setblocking(False); n = 0
+try:
+    while True: n += b.send(b'x' * 65536)
+except BlockingIOError: pass
+t = time.monotonic(); print(len(a.recv(9)), time.monotonic() - t >= 0.3)"
+  assert_output '9 True'
+  python 'send role=client first=1: stall=300ms' "
+a.setblocking(False); t = time.monotonic(); print(a.send(b'x'), time.monotonic() - t >= 0.3)"
+  assert_output '1 True'
+}
+
 @test "a dry run moves everything" {
   run timeout 30 "$SNAG" run -q --dry-run -o "$WORK/trace.jsonl" --rule 'send: clamp=1' -- "$PROGRAMS/moves" send
   assert_line 'write 10 abcdefghij'

@@ -1,0 +1,92 @@
+/* stall.c - TCP sockets of this process that hide what has arrived
+ *
+ * What SO_RCVLOWAT was stands in the socket's fault record, so that any process which has the socket can put it back;
+ * who does so is who takes it from there. */
+#include "stall.h"
+#include "ready.h"
+#include "self.h"
+#include <effects/lowat.h>
+
+#define STALLS_MAX 256
+
+struct stall {
+	struct sock_ref ref;	/* sock 0: free */
+	int fd;
+	uint64_t due;		/* session time */
+};
+
+static struct stall table[STALLS_MAX];
+
+static struct fault_state *state_of(struct sock_ref r)
+{
+	return fault_find(session.faults, load_acquire(&session.header->socks_ready), r.sock, r.serial);
+}
+
+void stall_show(int fd, struct fault_state *f)
+{
+	uint32_t was = f ? load_acquire(&f->lowat) : 0;
+	if (was && cas(&f->lowat, &was, 0))
+		lowat_restore(fd, (int)was);
+}
+
+/* Its place in the table, or a free one. */
+static struct stall *place_of(struct sock_ref r)
+{
+	struct stall *free = NULL;
+	for (unsigned i = 0; i < STALLS_MAX; i++) {
+		if (table[i].ref.sock == r.sock && table[i].ref.serial == r.serial)
+			return &table[i];
+		if (!table[i].ref.sock && !free)
+			free = &table[i];
+	}
+	return free;
+}
+
+static bool enter(int fd, struct sock_ref r, uint64_t until)
+{
+	struct ready_guard g;
+	struct stall *s;
+	if (!ready_lock(&g))
+		return false;
+	s = place_of(r);
+	if (s)
+		*s = (struct stall){ .ref = r, .fd = fd, .due = until };
+	ready_unlock(&g);
+	return s != NULL;
+}
+
+bool stall_hide(int fd, struct sock_ref r, struct fault_state *f, uint64_t until)
+{
+	uint32_t none = 0;
+	int was;
+	if (!enter(fd, r, until))
+		return false;
+	was = load_acquire(&f->lowat) ? 0 : lowat_raise(fd);
+	if (was && !cas(&f->lowat, &none, (uint32_t)was))
+		lowat_restore(fd, was);
+	__atomic_fetch_or(&ready_flags, READY_STALLS, __ATOMIC_ACQ_REL);
+	ready_run();	/* the sets that threads wait in get their timer */
+	return !lowat_is_ready(fd, false);
+}
+
+uint64_t stall_run(uint64_t now)
+{
+	uint64_t next = READY_NEVER;
+	for (unsigned i = 0; i < STALLS_MAX; i++) {
+		struct stall *s = &table[i];
+		struct sock_ref r = s->ref.sock ? fdtab_get(s->fd) : s->ref;
+		if (!s->ref.sock)
+			continue;
+		bool here = r.sock == s->ref.sock && r.serial == s->ref.serial;
+		if (here && s->due > now) {
+			next = s->due < next ? s->due : next;
+			continue;
+		}
+		if (here)
+			stall_show(s->fd, state_of(r));
+		s->ref.sock = 0;
+	}
+	if (next == READY_NEVER)
+		__atomic_fetch_and(&ready_flags, ~(uint32_t)READY_STALLS, __ATOMIC_ACQ_REL);
+	return next;
+}
