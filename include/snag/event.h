@@ -59,6 +59,7 @@ enum snag_event_flag {
 	SNAG_EVENT_DIVERGED = 1 << 1,	/* the kernel contradicted a certain prediction */
 	SNAG_EVENT_DRY = 1 << 2,	/* the rule would have fired */
 	SNAG_EVENT_AFTER = 1 << 4,	/* the prediction is what follows from a foreign socket that was found after the call */
+	SNAG_EVENT_COUNTED = 1 << 5,	/* --audit: a call whose prediction counts, on inet, inet6 or unix */
 	SNAG_EVENT_SIGNAL = 1 << 3,	/* arg[0] is the signal that the rule sends */
 };
 

@@ -4,14 +4,12 @@
 #include "text.h"
 
 #include <base/names.h>
-#include <engine/engine.h>
 
 #define LINES_MAX 1000	/* of wrong predictions; more are counted only */
 
 static bool is_counted(const struct snag_event_call *c)
 {
-	return engine_counts(c->call) && c->by == SNAG_BY_KERNEL && !(c->flags & SNAG_EVENT_UNSEEN) &&
-	       (c->proto == SNAG_PROTO_TCP || c->proto == SNAG_PROTO_UDP || c->proto == SNAG_PROTO_UNIX);
+	return (c->flags & SNAG_EVENT_COUNTED) && c->by == SNAG_BY_KERNEL && !(c->flags & SNAG_EVENT_UNSEEN);
 }
 
 static void add_line(struct audit *a, const struct record *r)

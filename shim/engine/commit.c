@@ -58,6 +58,13 @@ static bool is_foreign(const struct engine *e, uint32_t sock)
 	return model_foreign_get(e->model, sock, &f);
 }
 
+/* A client came, or another thread was faster, between the look at the queue and the accept. */
+static bool crowd_moved(const struct snag_call *c, const struct snag_plan *p, const struct snag_outcome *o)
+{
+	return (c->call == SNAG_CALL_accept || c->call == SNAG_CALL_accept4) &&
+	       (p->model_err ? p->model_err == EAGAIN && !o->real_err : o->real_err == EAGAIN);
+}
+
 /* Nobody listens, but the port that the kernel drew for the client was the one it connects to: it is its own peer. */
 static bool met_itself(const struct snag_call *c, const struct snag_outcome *o)
 {
@@ -79,7 +86,7 @@ static struct verdict judge(const struct engine *e, const struct snag_call *c, c
 		doubt(&v, SNAG_UNSURE_RACED);
 	else if (o->real_err == p->model_err)
 		return v;
-	else if (o->raced)
+	else if (o->raced || crowd_moved(c, p, o))
 		doubt(&v, SNAG_UNSURE_RACED);
 	else if (v.foreign || (in_use && is_foreign(e, holder)))
 		doubt(&v, SNAG_UNSURE_FOREIGN);
@@ -289,8 +296,13 @@ static void build_call(const struct snag_call *c, const struct snag_plan *p, str
 		ev->flags |= SNAG_EVENT_DRY;
 }
 
-static void build_result(const struct snag_call *c, const struct snag_plan *p, const struct snag_outcome *o,
-			 const struct verdict *v, struct snag_event_call *ev)
+static bool is_network(unsigned domain)
+{
+	return domain == AF_INET || domain == AF_INET6 || domain == AF_UNIX;
+}
+
+static void build_result(const struct engine *e, const struct snag_call *c, const struct snag_plan *p,
+			 const struct snag_outcome *o, const struct verdict *v, struct snag_event_call *ev)
 {
 	/* A refusal that consumes a connection found none: what the program got is the kernel's. */
 	if (p->by == SNAG_BY_RULE && p->err && o->real_err > 0 && o->err != p->err)
@@ -305,6 +317,8 @@ static void build_result(const struct snag_call *c, const struct snag_plan *p, c
 	ev->model_err = v->sure == SNAG_CERTAIN ? (uint16_t)v->err : 0;
 	if (v->after)
 		ev->flags |= SNAG_EVENT_AFTER;
+	if (e->audit && engine_counts(c->call) && is_network(c->domain))
+		ev->flags |= SNAG_EVENT_COUNTED;
 	if (v->diverged)
 		ev->flags |= SNAG_EVENT_DIVERGED;
 	if (o->seen != SNAG_SEEN)
@@ -405,7 +419,7 @@ unsigned engine_commit(struct engine *e, const struct snag_call *c, const struct
 		reason = explain_enforced(e, p);
 	}
 	build_call(c, p, &ev[0].call);
-	build_result(c, p, o, &v, &ev[0].call);
+	build_result(e, c, p, o, &v, &ev[0].call);
 	if (reason.why)
 		build_why(e, &reason, &ev[n++].why);
 	if (has_path(c))

@@ -103,3 +103,17 @@ enum bind_answer foreign_ask(const struct model *m, uint8_t proto, const struct 
 		answer = BIND_UNSURE;
 	return answer;
 }
+
+bool foreign_listens(const struct model *m, const struct snag_addr *to)
+{
+	const struct bind_claim syn = {.addr = *to, .domain = to->family};
+
+	for (uint32_t i = 0; i < high(m); i++) {
+		const struct model_foreign *f = &m->foreign[i];
+		struct bind_claim old = foreign_claim(f);
+		if (f->proto == SNAG_PROTO_TCP && f->state == SNAG_STATE_LISTEN && f->local.port == to->port &&
+		    bind_addresses_meet(&syn, &old))
+			return true;
+	}
+	return false;
+}

@@ -17,6 +17,9 @@ static inline bool foreign_is(uint32_t sock)
 
 struct bind_claim foreign_claim(const struct model_foreign *f);
 
+/* Does one listen that may get a SYN sent to this address and port? */
+bool foreign_listens(const struct model *m, const struct snag_addr *to);
+
 /* Is a foreign socket in the way of new->addr? *holder: which. The first that certainly is, else one that may be. */
 enum bind_answer foreign_ask(const struct model *m, uint8_t proto, const struct bind_claim *new, uint32_t *holder);
 

@@ -1,4 +1,5 @@
 /* predict_connect.c - what will connect answer? */
+#include "foreign.h"
 #include "predict.h"
 #include "listener.h"
 #include "port.h"
@@ -139,6 +140,10 @@ static void predict_meeting(const struct question *q, const struct snag_addr *lo
 		predict_allow(q);	/* to itself; shut down before, its own FIN ends it at once */
 		if (q->r->flags & MODEL_SHUT_WR)
 			predict_refuse(q, ECONNABORTED, SNAG_WHY_NONE);
+		return;
+	}
+	if (foreign_listens(q->m, peer)) {
+		predict_withhold(q, SNAG_UNSURE_PEER);
 		return;
 	}
 	answer = listener_for(q->m, q->machine, peer, &listener, &q->v->holder);

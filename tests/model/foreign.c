@@ -92,10 +92,35 @@ static void test_table(void **state)
 	free(m);
 }
 
+/* Who connects there does not know what it will meet. */
+static void test_listens(void **state)
+{
+	struct model *m = calloc(1, sizeof(*m));
+	struct model_foreign f = {.proto = SNAG_PROTO_TCP, .state = SNAG_STATE_LISTEN, .domain = AF_INET,
+				  .local = drive_addr("127.0.0.1", 80)};
+	struct snag_addr here = drive_addr("127.0.0.1", 80), there = drive_addr("127.0.0.2", 80);
+	struct snag_addr mapped = drive_addr("::ffff:127.0.0.1", 80), other = drive_addr("127.0.0.1", 81);
+
+	(void)state;
+	assert_false(foreign_listens(m, &here));
+	assert_true(model_foreign_add(m, &f));
+	assert_true(foreign_listens(m, &here) && foreign_listens(m, &mapped));
+	assert_false(foreign_listens(m, &there) || foreign_listens(m, &other));
+	f.local = drive_addr("0.0.0.0", 80);
+	assert_true(model_foreign_add(m, &f));
+	assert_true(foreign_listens(m, &there));
+	model_foreign_clear(m, SNAG_PROTO_TCP, 80);
+	f.state = SNAG_STATE_BOUND;
+	assert_true(model_foreign_add(m, &f));
+	assert_false(foreign_listens(m, &there));
+	free(m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_hidden), cmocka_unit_test(test_v6only_hidden), cmocka_unit_test(test_table),
+		cmocka_unit_test(test_listens),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
