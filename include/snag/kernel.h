@@ -24,6 +24,7 @@ enum snag_kernel_key {		/* bits */
 	SNAG_KERNEL_BINDV6ONLY = 1 << 12,
 	SNAG_KERNEL_SYN_RETRIES = 1 << 13,
 	SNAG_KERNEL_FIN_TIMEOUT = 1 << 14,
+	SNAG_KERNEL_OUTSIDE = 1 << 15,	/* said by no key: port_lo..port_hi is not within the machine's own range */
 };
 
 /* Each field is in force where its key is in `given`; what the machine's own value decides with, stands there too. */

@@ -48,6 +48,8 @@ struct snag_plan {
 	uint8_t changes;	/* enum snag_change bits: what is different about the real call */
 	uint8_t bind;		/* enum snag_bind */
 	uint8_t spare;
+	uint16_t port;
+	uint32_t port_at;	/* where to go on if the machine refuses that port */
 	uint32_t wait;		/* the entry of its TIME_WAIT that is in the way: index + 1; 0: none */
 };
 
@@ -60,6 +62,8 @@ enum snag_bind {
 
 enum snag_change {
 	SNAG_CHANGE_BACKLOG = 1 << 0,	/* listen: another argument, by a rule or by somaxconn */
+	SNAG_CHANGE_RANGE = 1 << 1,	/* the port comes out of the virtual kernel's ip_local_port_range */
+	SNAG_CHANGE_PORT = 1 << 2,	/* and is `port`, where the machine's own choice will not do */
 };
 
 enum snag_mode { SNAG_MODE_DISABLED, SNAG_MODE_LOG, SNAG_MODE_ENFORCE, SNAG_MODE_INJECT };
@@ -87,6 +91,7 @@ enum snag_why {
 	SNAG_WHY_WRONG_STATE,	/* the socket's state does not allow the call */
 	SNAG_WHY_WRONG_TYPE,	/* the socket's type does not allow the call */
 	SNAG_WHY_UNKNOWN_HOLDER,/* in use by a socket outside the session */
+	SNAG_WHY_NO_PORT,	/* all ports of the virtual kernel's ip_local_port_range are taken */
 	SNAG_WHY_OPEN_FILES,	/* a descriptor at or above open_files of the virtual kernel */
 	SNAG_WHY_OPEN_SOCKETS,	/* as many sockets in the session as open_sockets of the virtual kernel */
 	SNAG_WHYS

@@ -145,6 +145,7 @@ static const char *const whys[SNAG_WHYS] = {
 	[SNAG_WHY_WRONG_STATE] = "wrong_state",
 	[SNAG_WHY_WRONG_TYPE] = "wrong_type",
 	[SNAG_WHY_UNKNOWN_HOLDER] = "unknown_holder",
+	[SNAG_WHY_NO_PORT] = "no_port",
 	[SNAG_WHY_OPEN_FILES] = "open_files",
 	[SNAG_WHY_OPEN_SOCKETS] = "open_sockets",
 };

@@ -110,6 +110,7 @@ void why_text(struct buf *b, unsigned code, const struct record *r)
 		[SNAG_WHY_WRONG_STATE] = "the socket's state does not allow the call",
 		[SNAG_WHY_WRONG_TYPE] = "the socket's type does not allow the call",
 		[SNAG_WHY_UNKNOWN_HOLDER] = "held by a socket outside the session, or by the TIME_WAIT of one",
+		[SNAG_WHY_NO_PORT] = "every port of ip_local_port_range is taken",
 		[SNAG_WHY_OPEN_FILES] = "no descriptor below open_files is free",
 		[SNAG_WHY_OPEN_SOCKETS] = "the session has as many sockets as open_sockets allows",
 	};
@@ -219,6 +220,7 @@ void why_fix(struct buf *b, unsigned code, const struct record *r)
 		[SNAG_WHY_NOT_LOCAL] = "an address of this machine; or IP_FREEBIND",
 		[SNAG_WHY_NO_LISTENER] = "a server that listens there first",
 		[SNAG_WHY_UNKNOWN_HOLDER] = "another port; SO_REUSEADDR, against a TIME_WAIT; or the end of the program that holds it",
+		[SNAG_WHY_NO_PORT] = "fewer connections to this peer; the end of a TIME_WAIT; or a wider ip_local_port_range",
 		[SNAG_WHY_OPEN_FILES] = "fewer open descriptors; or a higher open_files",
 		[SNAG_WHY_OPEN_SOCKETS] = "fewer open sockets; or a higher open_sockets",
 	};

@@ -111,6 +111,8 @@ static void put_ports(struct snag_kernel *k, const struct object *o)
 		return;
 	k->port_lo = (uint16_t)range->values[0].lo;
 	k->port_hi = (uint16_t)range->values[0].hi;
+	if (k->port_lo < k->machine_lo || k->port_hi > k->machine_hi)
+		k->given |= SNAG_KERNEL_OUTSIDE;
 }
 
 void kernel_make(const struct policy *p, struct snag_kernel *k)

@@ -29,6 +29,13 @@ void tune_socket(int fd, const struct snag_call *c, const struct snag_kernel *k)
 		set(fd, IPPROTO_TCP, TCP_SYNCNT, k->syn_retries);
 	if ((k->given & SNAG_KERNEL_FIN_TIMEOUT) && tcp)
 		set(fd, IPPROTO_TCP, TCP_LINGER2, (int)(k->fin_timeout_ns / NSEC_PER_SEC));
+	if ((k->given & SNAG_KERNEL_PORT_RANGE) && (tcp || c->proto == SNAG_PROTO_UDP))
+		tune_range(fd, k->port_lo, k->port_hi);
+}
+
+void tune_range(int fd, uint16_t lo, uint16_t hi)
+{
+	set(fd, IPPROTO_IP, 51 /* IP_LOCAL_PORT_RANGE */, (int)((uint32_t)hi << 16 | lo));
 }
 
 void tune_reuse(int fd, bool on)

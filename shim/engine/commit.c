@@ -307,7 +307,7 @@ static void build_result(const struct engine *e, const struct snag_call *c, cons
 	/* A refusal that consumes a connection found none: what the program got is the kernel's. */
 	if (p->by == SNAG_BY_RULE && p->err && o->real_err > 0 && o->err != p->err)
 		ev->by = SNAG_BY_KERNEL;
-	if (enforce_refused(p, o))
+	if (enforce_refused(c, p, o))
 		ev->by = SNAG_BY_MODEL;
 	ev->dur_ns = o->end_ns > c->start_ns ? o->end_ns - c->start_ns : 0;
 	ev->ret = o->ret;
@@ -398,7 +398,7 @@ static bool is_plain_process(const struct snag_call *c, const struct snag_plan *
 unsigned engine_commit(struct engine *e, const struct snag_call *c, const struct snag_plan *p,
 		       const struct snag_outcome *o, union snag_event *ev)
 {
-	bool refused = o->seen == SNAG_SEEN && o->err && o->real_err > 0;
+	bool refused = o->seen == SNAG_SEEN && o->err && o->real_err > 0, enforced = enforce_refused(c, p, o);
 	struct reason reason = {.why = SNAG_WHY_NONE};
 	struct verdict v;
 	uint32_t holder = 0;
@@ -412,11 +412,11 @@ unsigned engine_commit(struct engine *e, const struct snag_call *c, const struct
 		holder = engine_in_the_way(e, c, p);
 	v = judge(e, c, p, o, holder);
 	judge_after(e, c, o, holder, &v);
-	if (refused) {
+	if (enforced) {
+		reason = explain_enforced(e, p);
+	} else if (refused) {
 		reason = explain(c, p, o, holder);
 		look_for_remains(e, c, &reason);
-	} else if (enforce_refused(p, o)) {
-		reason = explain_enforced(e, p);
 	}
 	build_call(c, p, &ev[0].call);
 	build_result(e, c, p, o, &v, &ev[0].call);

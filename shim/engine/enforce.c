@@ -2,6 +2,7 @@
 #include "enforce.h"
 
 #include <errno.h>
+#include <model/ephemeral.h>
 #include <model/virtual.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -69,6 +70,9 @@ void enforce_decide(const struct engine *e, const struct snag_kernel *k, const s
 		p->holder = v.holder;
 		p->holder_serial = s.serial;
 	}
+	p->changes |= v.changes;
+	p->port = v.port;
+	p->port_at = v.port_at;
 	p->bind = v.bind;
 	p->wait = v.wait;
 	p->refusal = v.why;
@@ -79,6 +83,16 @@ void enforce_decide(const struct engine *e, const struct snag_kernel *k, const s
 	p->err = v.err;
 }
 
+bool engine_next_port(const struct engine *e, const struct snag_call *c, struct snag_plan *p)
+{
+	const struct snag_kernel *k = engine_kernel(e);
+
+	p->port = k ? ephemeral_port(e->model, k, c, &p->port_at) : 0;
+	p->bind = p->port && c->call == SNAG_CALL_connect && ephemeral_lifts(e->model, c, p->port) ? SNAG_BIND_LIFTED
+												  : SNAG_BIND_AS_IS;
+	return p->port != 0;
+}
+
 unsigned enforce_time_waits(const struct engine *e, const struct snag_addr *local, uint64_t now_ns)
 {
 	return engine_keeps_waits(e) ? waits_count(e->model, local->port, now_ns)
@@ -87,9 +101,13 @@ unsigned enforce_time_waits(const struct engine *e, const struct snag_addr *loca
 
 /* ---- commit ---- */
 
-bool enforce_refused(const struct snag_plan *p, const struct snag_outcome *o)
+bool enforce_refused(const struct snag_call *c, const struct snag_plan *p, const struct snag_outcome *o)
 {
-	if (o->seen != SNAG_SEEN || !o->err || o->real_err >= 0)
+	if (o->seen != SNAG_SEEN || !o->err || p->by == SNAG_BY_RULE)
+		return false;
+	if ((p->changes & SNAG_CHANGE_RANGE) && virtual_exhausted(c, o->err))
+		return true;
+	if (o->real_err >= 0)
 		return false;
 	return p->by == SNAG_BY_MODEL || (p->bind == SNAG_BIND_PROVEN && o->err == EADDRINUSE);
 }
@@ -123,21 +141,30 @@ static void learn_resumed(struct engine *e, const struct snag_call *c, const str
 		waits_resumed(e->model, &o->local, &o->peer);
 }
 
-/* An option that the virtual kernel gives to new sockets. */
-static void learn_tuned(struct engine *e, const struct snag_kernel *k, const struct snag_call *c,
-			const struct snag_outcome *o)
+static void learn_option(struct engine *e, const struct snag_call *c, const struct snag_outcome *o, int level, int name,
+			 int value)
 {
 	struct snag_call set = *c;
 
-	if (!(k->given & SNAG_KERNEL_BINDV6ONLY) || c->call != SNAG_CALL_socket || c->domain != AF_INET6)
-		return;
 	set.call = SNAG_CALL_setsockopt;
 	set.sock = o->new_sock;
 	set.serial = o->new_serial;
-	set.arg[0] = IPPROTO_IPV6;
-	set.arg[1] = IPV6_V6ONLY;
-	set.arg[2] = k->bindv6only;
+	set.arg[0] = level;
+	set.arg[1] = name;
+	set.arg[2] = value;
 	model_learn(e->model, &set, o, o->end_ns);
+}
+
+/* The options that the virtual kernel gives to new sockets: see effects/tune.c. */
+static void learn_tuned(struct engine *e, const struct snag_kernel *k, const struct snag_call *c,
+			const struct snag_outcome *o)
+{
+	if (c->call != SNAG_CALL_socket || o->real_err || (c->domain != AF_INET && c->domain != AF_INET6))
+		return;
+	if ((k->given & SNAG_KERNEL_BINDV6ONLY) && c->domain == AF_INET6)
+		learn_option(e, c, o, IPPROTO_IPV6, IPV6_V6ONLY, k->bindv6only);
+	if (k->given & SNAG_KERNEL_PORT_RANGE)
+		learn_option(e, c, o, IPPROTO_IP, 51 /* IP_LOCAL_PORT_RANGE */, 1);
 }
 
 void enforce_after(struct engine *e, const struct snag_call *c, const struct snag_outcome *o)

@@ -10,7 +10,7 @@ void enforce_decide(const struct engine *e, const struct snag_kernel *k, const s
 unsigned enforce_time_waits(const struct engine *e, const struct snag_addr *local, uint64_t now_ns);
 
 /* Did the program get the virtual kernel's refusal? */
-bool enforce_refused(const struct snag_plan *p, const struct snag_outcome *o);
+bool enforce_refused(const struct snag_call *c, const struct snag_plan *p, const struct snag_outcome *o);
 /* Right before and right after the model learns what became of a call. */
 void enforce_before(struct engine *e, const struct snag_call *c, const struct snag_outcome *o);
 void enforce_after(struct engine *e, const struct snag_call *c, const struct snag_outcome *o);

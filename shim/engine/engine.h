@@ -48,6 +48,10 @@ bool engine_keeps_waits(const struct engine *e);
 /* model_forget for a socket that ended without a call of its own: its process died, or dup2 replaced it. */
 void engine_forget(struct engine *e, uint32_t sock, uint64_t now_ns);
 
+/* The machine has refused the plan's port: the next one of the virtual kernel's range. False: there is none. Under the
+ * lock. */
+bool engine_next_port(const struct engine *e, const struct snag_call *c, struct snag_plan *p);
+
 /* Is this one of the calls whose predictions --audit counts? */
 bool engine_counts(unsigned call);
 

@@ -1,5 +1,6 @@
 /* virtual.c - the virtual kernel: limits on descriptors, sockets, ports and backlogs. */
 #include "virtual.h"
+#include "ephemeral.h"
 #include "port.h"
 #include "record.h"
 
@@ -135,6 +136,54 @@ static void limit_waits(const struct model *m, const struct snag_kernel *k, cons
 	}
 }
 
+/* ---- ephemeral ports ---- */
+
+/* What a kernel answers when none is left; over UDP see inet_autobind() (net/ipv4/af_inet.c). */
+static int exhausted(const struct snag_call *c)
+{
+	return c->call != SNAG_CALL_connect ? EADDRINUSE : c->proto == SNAG_PROTO_UDP ? EAGAIN : EADDRNOTAVAIL;
+}
+
+/* Does the call give the socket a port of the kernel's choice? */
+static bool wants_port(const struct model_sock *r, const struct snag_call *c)
+{
+	if ((r->proto != SNAG_PROTO_TCP && r->proto != SNAG_PROTO_UDP) || record_connected(r) || record_holds(r))
+		return false;
+	switch (c->call) {
+	case SNAG_CALL_bind:
+		return !c->addr.port && c->addr.family == r->domain && !(r->flags & MODEL_NO_PORT);
+	case SNAG_CALL_connect:
+		return c->addr.family == AF_INET || c->addr.family == AF_INET6;
+	default:
+		return r->state != SNAG_STATE_LISTEN;
+	}
+}
+
+static void limit_range(const struct model *m, const struct snag_kernel *k, const struct snag_call *c,
+			const struct snag_plan *p, struct virtual_verdict *v)
+{
+	const struct model_sock *r = record_of(m, c->sock, c->serial);
+	bool keeps = waits_in_force(k) && c->proto == SNAG_PROTO_TCP;
+
+	if (!r || fails_before(p) || !wants_port(r, c))
+		return;
+	v->changes = SNAG_CHANGE_RANGE;
+	v->why = SNAG_WHY_NO_PORT;
+	if (!keeps && !(k->given & SNAG_KERNEL_OUTSIDE))
+		return;		/* the machine itself chooses within the range */
+	v->port = ephemeral_port(m, k, c, &v->port_at);
+	if (c->call == SNAG_CALL_connect && keeps && ephemeral_lifts(m, c, v->port))
+		v->bind = SNAG_BIND_LIFTED;
+	v->changes |= SNAG_CHANGE_PORT;
+	if (!v->port)
+		refuse(v, exhausted(c), SNAG_WHY_NO_PORT);
+}
+
+bool virtual_exhausted(const struct snag_call *c, int err)
+{
+	return err == exhausted(c);
+}
+
 /* ---- backlogs: __sys_listen() (net/socket.c), for every family ---- */
 
 void virtual_backlog(const struct snag_kernel *k, const struct snag_call *c, struct snag_plan *p)
@@ -152,6 +201,7 @@ void virtual_backlog(const struct snag_kernel *k, const struct snag_call *c, str
 /* ---- which limit speaks of which call ---- */
 
 #define CLOSING_FACTS (SNAG_FACT_TCP_STATE | SNAG_FACT_UNREAD | SNAG_FACT_LINGER | SNAG_FACT_LOCAL)
+#define RANGE_KEYS (SNAG_KERNEL_PORT_RANGE | SNAG_KERNEL_TW_REUSE)
 #define PORT_KEYS (SNAG_KERNEL_PRIVILEGED | SNAG_KERNEL_UNPRIVILEGED_START)
 
 /* Of one call, in the order in which the kernel checks. */
@@ -174,7 +224,10 @@ static const struct {
 	{SNAG_CALL_dup3, 0, SNAG_KERNEL_OPEN_FILES, limit_wanted},
 	{SNAG_CALL_bind, SNAG_FACT_PRIVILEGED, PORT_KEYS, limit_ports},
 	{SNAG_CALL_bind, 0, WAITS_KEYS, limit_waits},
+	{SNAG_CALL_bind, 0, RANGE_KEYS, limit_range},
 	{SNAG_CALL_listen, 0, SNAG_KERNEL_SOMAXCONN, NULL},
+	{SNAG_CALL_listen, 0, RANGE_KEYS, limit_range},
+	{SNAG_CALL_connect, 0, RANGE_KEYS, limit_range},
 	{SNAG_CALL_listen, 0, WAITS_KEYS, limit_waits},
 	{SNAG_CALL_connect, 0, WAITS_KEYS, NULL},
 	{SNAG_CALL_accept, 0, WAITS_KEYS, NULL},

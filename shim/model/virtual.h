@@ -12,6 +12,9 @@ struct virtual_verdict {
 	uint8_t why;		/* enum snag_why, where err is not 0, or where the bind must be proven */
 	uint8_t bind;		/* enum snag_bind */
 	uint32_t wait;		/* as in struct snag_plan */
+	uint8_t changes;	/* enum snag_change bits: RANGE, PORT */
+	uint16_t port;		/* the first one to try, and where to go on */
+	uint32_t port_at;
 	uint32_t holder;	/* the socket in the way, slot + 1; 0: the one of the prediction, or none */
 };
 
@@ -22,6 +25,9 @@ unsigned virtual_facts(const struct snag_kernel *k, unsigned call);
 /* Does it refuse the call? `p` has the prediction of the real kernel. Under the lock for bind and listen. */
 void virtual_decide(const struct model *m, const struct snag_kernel *k, const struct snag_call *c,
 		    const struct snag_plan *p, struct virtual_verdict *v);
+
+/* Is this what the call answers where no ephemeral port is left? */
+bool virtual_exhausted(const struct snag_call *c, int err);
 
 /* listen: the argument of the real one, capped by somaxconn. */
 void virtual_backlog(const struct snag_kernel *k, const struct snag_call *c, struct snag_plan *p);

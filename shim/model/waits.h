@@ -14,9 +14,10 @@
 #define MODEL_WAITS 16384		/* the oldest gives way */
 #define MODEL_WAIT_CHAINS 4096
 
-/* Each of these means that the virtual kernel keeps a TIME_WAIT of its own. */
+/* Each of these means that the virtual kernel keeps a TIME_WAIT of its own. (Ports that the machine would not choose have
+ * to be bound; connections that share one then need what goes with it.) */
 #define WAITS_KEYS (SNAG_KERNEL_RULES | SNAG_KERNEL_CLOCK | SNAG_KERNEL_TIME_WAIT | SNAG_KERNEL_TW_REUSE | \
-		    SNAG_KERNEL_TW_BUCKETS)
+		    SNAG_KERNEL_TW_BUCKETS | SNAG_KERNEL_OUTSIDE)
 
 enum wait_flag {
 	WAIT_USED = 1 << 0,

@@ -1,11 +1,11 @@
 /* conn.c - connections: accept, accept4, connect, shutdown */
+#include "enforce.h"
 #include "facts.h"
 #include "held.h"
 #include "ready.h"
 #include "stream.h"
 #include <base/addr.h>
 #include <effects/refuse.h>
-#include <effects/tune.h>
 #include <string.h>
 
 /* One accept for both. */
@@ -67,18 +67,13 @@ HOOK int connect(int fd, const struct sockaddr *sa, socklen_t len)
 	if (ready_needed())
 		ready_run();
 	if (hook_decide(&h)) {
-		bool waits = unlikely(engine_keeps_waits(&engine)) && h.call.proto == SNAG_PROTO_TCP;
-		if (waits)
-			tune_reuse(fd, true);
-		int r = real.connect(fd, sa, len);
+		int r = likely(!engine_kernel(&engine)) ? real.connect(fd, sa, len) : enforce_connect(&h, sa, len);
 		if (r < 0 && h.begun && errno == EALREADY)	/* SO_SNDTIMEO has passed */
 			errno = EINPROGRESS;
 		hook_done(&h, r);
 		if (!h.out.err || h.out.err == EINPROGRESS)
 			stream_made(&h, fd, h.ref);
-		if (waits && h.out.ret < 0 && h.out.err != EINPROGRESS)
-			tune_reuse(fd, hook_reuses(&h));
-		if (engine.audit || waits)
+		if (engine.audit || engine_keeps_waits(&engine))
 			facts_local(fd, &h.out.local);
 	}
 	return (int)hook_leave(&h);

@@ -1,4 +1,5 @@
 /* name.c - sockets and their local names: socket, socketpair, bind, listen, setsockopt, getsockopt */
+#include "enforce.h"
 #include "facts.h"
 #include "hook.h"
 #include "identity.h"
@@ -75,31 +76,6 @@ static void learn_local(struct hook *h)
 	facts_local(h->call.fd, &h->out.local);
 }
 
-/* The real bind, as the virtual kernel's TIME_WAIT wants it. */
-static void bind_planned(struct hook *h, const struct sockaddr *sa, socklen_t len)
-{
-	int fd = h->call.fd;
-	if (likely(h->plan.bind == SNAG_BIND_AS_IS)) {
-		hook_done(h, real.bind(fd, sa, len));
-	} else if (h->plan.bind == SNAG_BIND_LIFTED) {
-		int r = real.bind(fd, sa, len);
-		if (r < 0 && errno == EADDRINUSE) {
-			tune_reuse(fd, true);
-			r = real.bind(fd, sa, len);
-			tune_reuse(fd, hook_reuses(h));
-		}
-		hook_done(h, r);
-	} else {
-		tune_reuse(fd, false);
-		int r = real.bind(fd, sa, len);
-		tune_reuse(fd, hook_reuses(h));
-		if (r < 0 && errno == EADDRINUSE)
-			hook_fail(h, EADDRINUSE);
-		else
-			hook_done(h, r);
-	}
-}
-
 HOOK int bind(int fd, const struct sockaddr *sa, socklen_t len)
 {
 	struct hook h;
@@ -107,11 +83,10 @@ HOOK int bind(int fd, const struct sockaddr *sa, socklen_t len)
 		return real.bind(fd, sa, len);
 	hook_addr(&h, sa, len);
 	if (hook_decide(&h)) {
-		const struct snag_kernel *k = engine_kernel(&engine);
-		bool freed = unlikely(k != NULL) && tune_bind(fd, &h.call, k);
-		bind_planned(&h, sa, len);
-		if (freed)
-			tune_bound(fd);
+		if (likely(!engine_kernel(&engine)))
+			hook_done(&h, real.bind(fd, sa, len));
+		else
+			enforce_bind(&h, sa, len);
 		if (h.out.ret == 0 && h.call.addr.port == 0 && h.call.path_len == 0)
 			learn_local(&h);
 	}
@@ -125,13 +100,12 @@ HOOK int listen(int fd, int backlog)
 		return real.listen(fd, backlog);
 	h.call.arg[0] = backlog;
 	if (hook_decide(&h)) {
-		bool changed = h.plan.changes & SNAG_CHANGE_BACKLOG;
-		bool waits = unlikely(engine_keeps_waits(&engine)) && h.call.proto == SNAG_PROTO_TCP;
-		if (waits)
-			tune_reuse(fd, true);
-		hook_done(&h, real.listen(fd, changed ? h.plan.backlog : backlog));
-		if (waits && h.out.ret < 0)
-			tune_reuse(fd, hook_reuses(&h));
+		if (h.plan.changes & SNAG_CHANGE_BACKLOG)
+			backlog = h.plan.backlog;
+		if (likely(!engine_kernel(&engine)))
+			hook_done(&h, real.listen(fd, backlog));
+		else
+			enforce_listen(&h, backlog);
 		if (h.out.ret == 0)
 			learn_local(&h);	/* a socket without a name gets one here */
 	}

@@ -340,6 +340,7 @@ static void test_rule(void **state)
 }
 
 static const struct given_row kernel[] = {
+	{V1 "kernel: {ip_local_port_range: 40000..40015, tcp_tw_reuse: 2}\n", ""},
 	{V1 "kernel: {clock: 100, time_wait: 5m, tcp_max_tw_buckets: 0}\n", ""},
 	{V1 "kernel: {somaxconn: 4, ip_nonlocal_bind: true, tcp_fin_timeout: 5s}\n", ""},
 	{V1 "kernel: {ip_nonlocal_bind: false, tcp_fin_timeout: 1500ms}\n",
