@@ -7,9 +7,9 @@ import time
 def attempt(what, call, *arguments):
     try:
         call(*arguments)
-        print(f"  {what}: ok")
+        print(f"{what}: ok")
     except OSError as e:
-        print(f"  {what}: {errno.errorcode[e.errno]}")
+        print(f"{what}: {errno.errorcode[e.errno]}")
 
 
 def listen(port):
@@ -28,9 +28,6 @@ def visit(server, client_first):
     second.recv(1)
     second.close()
 
-
-with open("/proc/sys/net/ipv4/tcp_tw_reuse", encoding="ascii") as setting:
-    print("tcp_tw_reuse =", setting.read().strip())
 
 red, blue = listen(8080), listen(8081)
 visit(red, client_first=True)           # leaves the client's port in TIME_WAIT
