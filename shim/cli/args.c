@@ -2,6 +2,7 @@
 #include "args.h"
 
 #include <base/base.h>
+#include <base/calls.h>
 #include <netinet/in.h>
 #include <snag/call.h>
 #include <stdio.h>
@@ -66,6 +67,8 @@ void args_fill(struct record *r, const struct snag_event_call *e, struct args_sp
 {
 	const int32_t *arg = e->arg;
 
+	if (call_has(e->call, SNAG_TRAIT_STREAM))
+		r->bytes = arg[0];
 	switch (e->call) {
 	case SNAG_CALL_socket:
 	case SNAG_CALL_socketpair:
@@ -121,5 +124,5 @@ const char *args_order(struct text call)
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		if (text_is(call, rows[i].call))
 			return rows[i].order;
-	return "fd addr";
+	return call_has(call_by_name(call.p, call.n), SNAG_TRAIT_STREAM) ? "fd bytes" : "fd addr";
 }

@@ -52,6 +52,7 @@ const struct record_field record_fields[] = {
 	FIELD(record, peer, "peer", RECORD_TEXT, "the peer's address"),
 	FIELD(record, addr, "addr", RECORD_TEXT, "the address argument"),
 	FIELD(record, backlog, "backlog", RECORD_INT, "listen: its argument"),
+	FIELD(record, bytes, "bytes", RECORD_INT, "calls that move bytes: how many the program asked for"),
 	FIELD(record, domain, "domain", RECORD_TEXT, "socket: its arguments"),
 	FIELD(record, type, "type", RECORD_TEXT, "socket: its arguments"),
 	FIELD(record, protocol, "protocol", RECORD_TEXT, "socket: its arguments"),

@@ -42,6 +42,7 @@ struct record {
 	int64_t fd, listener, sock;
 	struct text proto, local, peer, addr;
 	int64_t backlog;
+	int64_t bytes;
 	struct text domain, type, protocol, how, level, option;
 	int64_t value, newfd, first, last;
 	int64_t ret;

@@ -8,6 +8,7 @@
 #include <effects/reset.h>
 #include <effects/silence.h>
 #include <effects/wait.h>
+#include <session/lock.h>
 #include <signal.h>
 
 #define BUSY_NS NSEC_PER_SEC		/* a reset by another thread takes far less; its thread may have died in it */
@@ -91,7 +92,21 @@ static void set_spent(struct fault_state *f, unsigned bits)
 		__atomic_fetch_or(&f->spent, bits, __ATOMIC_ACQ_REL);
 }
 
-static int do_reset(int fd, struct fault_state *f, unsigned end)
+/* For the model it is as if the program had disconnected it: net/ipv4/tcp.c, tcp_done(), gives back what connect chose. */
+static void tell_model(struct sock_ref r)
+{
+	struct snag_call c = { .call = SNAG_CALL_connect, .sock = r.sock, .serial = r.serial, .proto = SNAG_PROTO_TCP };
+	struct snag_outcome o = { .seen = SNAG_SEEN, .end_ns = self_now() };
+	struct session_guard g;
+	bool locked = self_on_port(r.sock);
+	if (locked && !self_lock(&g))
+		return;
+	model_learn(engine.model, &c, &o, o.end_ns);
+	if (locked)
+		self_unlock(&g);
+}
+
+static int do_reset(int fd, struct sock_ref ref, struct fault_state *f, unsigned end)
 {
 	if (f)
 		store_release(&f->busy, sys_gettid());
@@ -99,18 +114,22 @@ static int do_reset(int fd, struct fault_state *f, unsigned end)
 	set_spent(f, SNAG_SPENT_RESET);
 	if (f)
 		store_release(&f->busy, 0);
+	if (r == 0 && end != SNAG_END_PEER)
+		tell_model(ref);
 	return r;
 }
 
-static int do_blackhole(int fd, struct fault_state *f, unsigned end)
+static int do_blackhole(int fd, struct sock_ref r, struct fault_state *f, unsigned end)
 {
 	struct silence_mute mute;
+	(void)r;
 	set_spent(f, end == SNAG_END_PEER ? SNAG_SPENT_MUTE : SNAG_SPENT_DEAF);
 	return end == SNAG_END_PEER ? silence_mute(fd, &mute) : silence_deafen(fd);
 }
 
-static int do_eof(int fd, struct fault_state *f, unsigned end)
+static int do_eof(int fd, struct sock_ref r, struct fault_state *f, unsigned end)
 {
+	(void)r;
 	(void)end;
 	set_spent(f, SNAG_SPENT_EOF);
 	return silence_end(fd);
@@ -118,7 +137,7 @@ static int do_eof(int fd, struct fault_state *f, unsigned end)
 
 static const struct {
 	uint8_t action;
-	int (*act)(int fd, struct fault_state *f, unsigned end);
+	int (*act)(int fd, struct sock_ref r, struct fault_state *f, unsigned end);
 } deeds[] = {
 	{ SNAG_ACTION_reset, do_reset },
 	{ SNAG_ACTION_blackhole, do_blackhole },
@@ -126,11 +145,11 @@ static const struct {
 };
 
 /* 0: nothing to do, or done; -ENOTCONN: there was no connection; -errno: it is gone, and the kernel has no error for it. */
-static int do_to(int fd, struct fault_state *f, unsigned action, unsigned end)
+static int do_to(int fd, struct sock_ref r, struct fault_state *f, unsigned action, unsigned end)
 {
 	for (unsigned i = 0; i < ARRAY_LEN(deeds); i++)
 		if (deeds[i].action == action)
-			return deeds[i].act(fd, f, end);
+			return deeds[i].act(fd, r, f, end);
 	return 0;
 }
 
@@ -141,7 +160,7 @@ static void do_pending(struct stream *s)
 	uint32_t todo = s->state ? load_acquire(&s->state->pending) : 0;
 	if (!todo || !reset_connected(fd) || !cas(&s->state->pending, &todo, 0))
 		return;
-	do_to(fd, s->state, todo & 0xff, todo >> 8 & 0xff);
+	do_to(fd, s->h.ref, s->state, todo & 0xff, todo >> 8 & 0xff);
 }
 
 void stream_made(struct hook *h, int fd, struct sock_ref r)
@@ -153,7 +172,7 @@ void stream_made(struct hook *h, int fd, struct sock_ref r)
 		return;
 	f = state_of(r, true);
 	if (reset_connected(fd))
-		do_to(fd, f, p->action, (unsigned)p->value);
+		do_to(fd, r, f, p->action, (unsigned)p->value);
 	else if (f && h->out.err == EINPROGRESS)
 		store_release(&f->pending, p->action | (uint32_t)p->value << 8);
 	errno = saved;
@@ -291,7 +310,7 @@ bool stream_go(struct stream *s)
 		return act_spurious(s);
 	if (p->action == SNAG_ACTION_stall)
 		return act_stall(s);
-	int r = do_to(s->h.call.fd, state_of(s->h.ref, true), p->action, (unsigned)p->value);
+	int r = do_to(s->h.call.fd, s->h.ref, state_of(s->h.ref, true), p->action, (unsigned)p->value);
 	s->spent |= SNAG_SPENT_RESET;	/* what the kernel says now is what it says behind it */
 	if (r == -ENOTCONN || r == -EOPNOTSUPP)
 		return let_go(s);

@@ -190,7 +190,7 @@ a.setblocking(False); t = time.monotonic(); print(a.send(b'x'), time.monotonic()
 @test "a dry run moves everything" {
   run timeout 30 "$SNAG" run -q --dry-run -o "$WORK/trace.jsonl" --rule 'send: clamp=1' -- "$PROGRAMS/moves" send
   assert_line 'write 10 abcdefghij'
-  run jq -s 'map(select(.call == "write" and .dry)) | length > 0' "$WORK/trace.jsonl"
+  run jq -s '[.[] | select(.call == "write" and .dry)] | map(.bytes) | unique == [10]' "$WORK/trace.jsonl"
   assert_output true
 }
 
