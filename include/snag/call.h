@@ -80,7 +80,8 @@ struct snag_call {
 	uint8_t blocking;	/* fact: 1 blocking, 0 O_NONBLOCK */
 	uint8_t tcp_state;	/* fact: tcpi_state before the call */
 	uint8_t domain;		/* AF_INET, AF_INET6, AF_UNIX of the socket, or asked of socket() */
-	int32_t queue;		/* fact: connections in the listener's accept queue */
+	int32_t queue;		/* fact QUEUE: connections in the listener's accept queue */
+	int32_t queue_max;	/* fact QUEUE: its limit; one more than that is let in */
 	int32_t unread;		/* fact: bytes that have arrived and were not read (SIOCINQ) */
 	uint8_t pending;	/* fact: an error waits to be read: poll() says POLLERR */
 	uint8_t reach;		/* fact: enum snag_reach of addr */

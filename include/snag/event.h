@@ -18,6 +18,7 @@ enum snag_event_kind {
 	SNAG_EXTRA_WHY,		/* struct snag_event_why */
 	SNAG_EXTRA_TEXT,	/* struct snag_event_text */
 	SNAG_EXTRA_LOCAL,	/* struct snag_event_local */
+	SNAG_EXTRA_QUEUE,	/* struct snag_event_queue */
 };
 
 /* Every record begins with these 16 bytes; the ring owns `stamp`. */
@@ -104,6 +105,13 @@ struct snag_event_local {
 	uint8_t rest[88];
 };
 
+/* A listener's accept queue right before an accept, or right after listen. */
+struct snag_event_queue {
+	struct snag_event_head head;
+	int32_t len, max, high;	/* what waits; the limit; the most that was seen */
+	uint8_t rest[100];
+};
+
 enum snag_text_what {
 	SNAG_TEXT_PATH = 1,	/* a unix socket path: the call's address */
 	SNAG_TEXT_EXE,		/* an executable's path */
@@ -124,6 +132,7 @@ union snag_event {
 	struct snag_event_why why;
 	struct snag_event_text text;
 	struct snag_event_local local;
+	struct snag_event_queue queue;
 };
 
 _Static_assert(sizeof(struct snag_event_call) == SNAG_EVENT_SIZE, "event size");
@@ -131,6 +140,7 @@ _Static_assert(sizeof(struct snag_event_process) == SNAG_EVENT_SIZE, "event size
 _Static_assert(sizeof(struct snag_event_why) == SNAG_EVENT_SIZE, "event size");
 _Static_assert(sizeof(struct snag_event_text) == SNAG_EVENT_SIZE, "event size");
 _Static_assert(sizeof(struct snag_event_local) == SNAG_EVENT_SIZE, "event size");
+_Static_assert(sizeof(struct snag_event_queue) == SNAG_EVENT_SIZE, "event size");
 _Static_assert(sizeof(union snag_event) == SNAG_EVENT_SIZE, "event size");
 
 #endif

@@ -227,6 +227,8 @@ static void fill_extras(struct event_reader *e, const union snag_event *ev, unsi
 			*(is_accept(ev->call.call) ? &r->peer : &r->addr) = path_text(&ev[i].text, e->space.path);
 		else if (ev[i].head.kind == SNAG_EXTRA_LOCAL)
 			r->local = address_text(&ev[i].local.local, e->space.local);
+		else if (ev[i].head.kind == SNAG_EXTRA_QUEUE)
+			r->queue = (struct record_queue){ ev[i].queue.len, ev[i].queue.max, ev[i].queue.high };
 	}
 	if (why)	/* last: its words need the address */
 		fill_why(e, ev, why, r);

@@ -149,6 +149,8 @@ static void set_kernel(struct ports_row *r, const struct model_sock *m, const st
 	if (r->state == SNAG_STATE_LISTEN) {
 		r->queue_len = k->queue_len;
 		r->queue_max = k->queue_limit;
+		if (m->queue_high)
+			r->queue_high = m->queue_high > k->queue_len ? m->queue_high : k->queue_len;
 	}
 }
 

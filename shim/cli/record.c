@@ -33,6 +33,13 @@ const struct record_field record_why_fields[] = {
 	{ 0 },
 };
 
+static const struct record_field queue_fields[] = {
+	FIELD(record_queue, len, "len", RECORD_INT, "connections that wait"),
+	FIELD(record_queue, max, "max", RECORD_INT, "its limit; one more than that is let in"),
+	FIELD(record_queue, high, "high", RECORD_INT, "the most that was seen"),
+	{ 0 },
+};
+
 const struct record_field record_fields[] = {
 	FIELD(record, t, "t", RECORD_TIME, "seconds since the session began"),
 	FIELD(record, dur, "dur", RECORD_TIME, "seconds spent in the call"),
@@ -78,6 +85,7 @@ const struct record_field record_fields[] = {
 	      "after: the model could only say so once the call had met a socket outside the session"),
 	FIELD(record, diverged, "diverged", RECORD_BOOL, "the kernel contradicted the prediction"),
 	FIELD(record, state, "state", RECORD_TEXT, "the socket's state after the call"),
+	OBJECT(record, queue, "queue", queue_fields, "accept, listen: the listener's accept queue, where somebody looked"),
 	FIELD(record, log, "log", RECORD_LIST, "texts of the rules that logged"),
 	OBJECT(record, why, "why", record_why_fields, "why it was refused"),
 	FIELD(record, count, "count", RECORD_INT, "lost: how many"),

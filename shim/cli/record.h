@@ -28,6 +28,10 @@ struct record_holder {		/* who is in the way */
 	bool options_known;	/* in no trace: also an empty list of options is the truth */
 };
 
+struct record_queue {		/* a listener's accept queue */
+	int64_t len, max, high;
+};
+
 struct record_why {
 	struct text code, text;
 	struct record_holder holder;
@@ -55,6 +59,7 @@ struct record {
 	struct text state;
 	struct record_texts log;
 	struct record_why why;
+	struct record_queue queue;
 	/* records that are no call */
 	struct text what;	/* session: start, end; process: start, exec, end; lost: events, bookkeeping;
 				 * occupy: begin, end, failed */

@@ -395,6 +395,24 @@ static bool is_plain_process(const struct snag_call *c, const struct snag_plan *
 	return call_has(c->call, SNAG_TRAIT_PROC) && o->seen == SNAG_SEEN && !o->err && !p->rule[0];
 }
 
+static bool has_queue(const struct snag_call *c)
+{
+	return (c->facts & SNAG_FACT_QUEUE) && (is_accept(c) || c->call == SNAG_CALL_listen);
+}
+
+/* The model has learnt of it: the most that was seen is no less than what is there now. */
+static void build_queue(const struct engine *e, const struct snag_call *c, struct snag_event_queue *q)
+{
+	struct model_sock s;
+
+	memset(q, 0, sizeof(*q));
+	q->head.kind = SNAG_EXTRA_QUEUE;
+	q->len = q->high = c->queue;
+	q->max = c->queue_max;
+	if (model_get(e->model, c->sock, &s) && s.serial == c->serial && s.queue_high > (uint32_t)q->high)
+		q->high = (int32_t)s.queue_high;
+}
+
 unsigned engine_commit(struct engine *e, const struct snag_call *c, const struct snag_plan *p,
 		       const struct snag_outcome *o, union snag_event *ev)
 {
@@ -427,6 +445,8 @@ unsigned engine_commit(struct engine *e, const struct snag_call *c, const struct
 	if (has_local(c, o))
 		build_local(o, &ev[n++].local);
 	learn(e, c, p, o);
+	if (has_queue(c))
+		build_queue(e, c, &ev[n++].queue);
 	ev[0].call.state = state_after(e, c, o, &ev[0].call);
 	ev[0].head.extra = (uint8_t)(n - 1);
 	return n;

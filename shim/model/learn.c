@@ -183,6 +183,8 @@ void model_learn(struct model *m, const struct snag_call *c, const struct snag_o
 	}
 	if (r && (r->flags & MODEL_EXACT))
 		bare_purge(m, now_ns);
+	if (r && (c->facts & SNAG_FACT_QUEUE) && c->queue > 0 && (uint32_t)c->queue > r->queue_high)
+		r->queue_high = (uint32_t)c->queue;
 	lessons[c->call].learn(m, r, c, o, now_ns);
 }
 

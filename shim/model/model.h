@@ -67,12 +67,14 @@ struct model_sock {
 	uint32_t list_next, list_prev;	/* bare: in its listener's queue, or by age */
 	uint32_t listener;	/* bare: queued at this one */
 	uint32_t queue_first, queue_last, queue_len;	/* listener: its accept queue */
+	uint32_t queue_high;	/* listener: the most that was seen in it, where somebody looked */
+	uint32_t spare2;
 	uint32_t name;		/* unix: index + 1 of its path */
 	uint64_t since_ns;	/* session time of the last change of state */
 	uint64_t until_ns;	/* bare, closed: gone then, or up to MODEL_LATE_NS later */
 	struct snag_addr local, peer;
 };
-_Static_assert(sizeof(struct model_sock) == 144, "model_sock stands in shared memory");
+_Static_assert(sizeof(struct model_sock) == 152, "model_sock stands in shared memory");
 
 /* Timers of a minute end up to this much late: kernel/time/timer.c rounds up to 1/8 of a level at most. */
 #define MODEL_LATE_NS 5500000000ull

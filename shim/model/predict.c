@@ -216,7 +216,7 @@ void model_predict(const struct model *m, const struct model_machine *machine, c
 	q.r = c->serial ? record_of(m, c->sock, c->serial) : NULL;
 	if (!q.r)
 		predict_withhold(&q, SNAG_UNSURE_FOREIGN);
-	else if (q.r->proto == SNAG_PROTO_NONE || q.r->proto >= SNAG_PROTO_OTHER)
+	else if (predict != predict_allow && (q.r->proto == SNAG_PROTO_NONE || q.r->proto >= SNAG_PROTO_OTHER))
 		predict_withhold(&q, SNAG_UNSURE_UNMODELLED);
 	else
 		predict(&q);

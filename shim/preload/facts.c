@@ -79,7 +79,8 @@ static bool fact_queue(struct snag_call *c, const void *caller)
 	(void)caller;
 	if (c->proto != SNAG_PROTO_TCP || !tcp_info(c->fd, &info) || info.tcpi_state != TCP_LISTEN)
 		return false;
-	c->queue = (int32_t)info.tcpi_unacked;	/* on a listener: connections in the queue */
+	c->queue = (int32_t)info.tcpi_unacked;		/* on a listener: connections in the queue, and its limit */
+	c->queue_max = (int32_t)info.tcpi_sacked;
 	return true;
 }
 

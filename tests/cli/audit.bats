@@ -56,3 +56,72 @@ session_lives() {
   assert_equal "$status" 125
   assert_output --partial "--audit is for whoever makes it"
 }
+
+@test "the accept queue: its length, its limit, and the most that was seen" {
+  cat >"$WORK/q.py" <<'PY'
+import socket
+a = socket.socket(); a.bind(("127.0.0.1", 0)); a.listen(5)
+held = [socket.create_connection(a.getsockname()) for i in range(3)]
+for i in range(3): held.append(a.accept()[0])
+a.listen(2)
+a.setblocking(False)
+try: a.accept()
+except BlockingIOError: pass
+PY
+  run "$SNAG" run -q --audit -o "$WORK/t.jsonl" -- "$PYTHON" "$WORK/q.py"
+  assert_success
+  assert_output --regexp "^audit: [0-9]+ right, 0 wrong, 0 unknown\$"
+  run "$PYTHON" -c '
+import json, sys
+for line in open(sys.argv[1]):
+    r = json.loads(line)
+    if "queue" in r: print(r["call"].rstrip("4"), *r["queue"].values())' "$WORK/t.jsonl"
+  assert_output "listen 0 5 0
+accept 3 5 3
+accept 2 5 3
+accept 1 5 3
+listen 0 2 3
+accept 0 2 3"
+}
+
+# What is not here is left out: each of these is a program that nobody here wrote.
+@test "nothing is wrong: a web server and its client, restarted on its port" {
+  requires curl
+  cat >"$WORK/s.py" <<'PY'
+import http.server, subprocess, sys, threading
+for i in range(2):
+    s = http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), http.server.SimpleHTTPRequestHandler)
+    t = threading.Thread(target=s.serve_forever); t.start()
+    for j in range(3): subprocess.run(["curl", "-s", "-o", "/dev/null", "http://127.0.0.1:%s/" % sys.argv[1]], check=True)
+    s.shutdown(); t.join(); s.server_close()
+PY
+  cd "$WORK"
+  run "$SNAG" run -q --audit -- "$PYTHON" "$WORK/s.py" "$(free_port)"
+  assert_success
+  assert_output --regexp "audit: [0-9]+ right, 0 wrong, "
+}
+
+@test "nothing is wrong: nginx, twice on one port" {
+  requires nginx curl
+  local port
+  port=$(free_port)
+  printf 'worker_processes 2; daemon off; pid %s/pid; error_log %s/log;\nevents {}\nhttp { access_log off; server { listen 127.0.0.1:%s; location / { return 204; } } }\n' "$WORK" "$WORK" "$port" >"$WORK/nginx.conf"
+  cat >"$WORK/run.sh" <<SH
+for round in 1 2; do
+  nginx -p "$WORK" -c "$WORK/nginx.conf" & server=\$!
+  for try in \$(seq 100); do curl -s "http://127.0.0.1:$port/" && break; sleep 0.05; done
+  for i in 1 2 3; do curl -s "http://127.0.0.1:$port/"; done
+  kill \$server; wait \$server
+done
+SH
+  run "$SNAG" run -q --audit -- bash "$WORK/run.sh"
+  assert_success
+  assert_output --regexp "audit: [0-9]+ right, 0 wrong, "
+}
+
+@test "nothing is wrong: python's own tests of sockets in asyncio" {
+  "$PYTHON" -c 'import test.test_asyncio, test.test_socket' 2>/dev/null || skip "python's tests are not installed"
+  cd "$WORK"
+  run timeout 120 "$SNAG" run -q --audit -- "$PYTHON" -m test test_asyncio.test_sock_lowlevel
+  assert_output --regexp "audit: [0-9]+ right, 0 wrong, "
+}
