@@ -108,8 +108,10 @@ HOOK int listen(int fd, int backlog)
 			enforce_listen(&h, backlog);
 		if (h.out.ret == 0)
 			learn_local(&h);	/* a socket without a name gets one here */
-		if (h.out.ret == 0 && unlikely(engine.audit))
+		if (h.out.ret == 0 && unlikely(engine.audit)) {	/* as it is from now on */
+			h.call.facts &= (uint16_t)~SNAG_FACT_QUEUE;
 			facts_fill(&h.call, SNAG_FACT_QUEUE, NULL);
+		}
 	}
 	return (int)hook_leave(&h);
 }

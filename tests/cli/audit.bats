@@ -120,8 +120,10 @@ SH
 }
 
 @test "nothing is wrong: python's own tests of sockets in asyncio" {
-  "$PYTHON" -c 'import test.test_asyncio, test.test_socket' 2>/dev/null || skip "python's tests are not installed"
+  local python
+  python=$(python3 -c 'import sys, test.test_asyncio; print(sys.executable)' 2>/dev/null) ||
+    skip "python's tests are not installed"
   cd "$WORK"
-  run timeout 120 "$SNAG" run -q --audit -- "$PYTHON" -m test test_asyncio.test_sock_lowlevel
+  run timeout 120 "$SNAG" run -q --audit -- "$python" -m test test_asyncio.test_sock_lowlevel
   assert_output --regexp "audit: [0-9]+ right, 0 wrong, "
 }
