@@ -161,6 +161,7 @@ static void do_pending(struct stream *s)
 	if (!todo || !reset_connected(fd) || !cas(&s->state->pending, &todo, 0))
 		return;
 	do_to(fd, s->h.ref, s->state, todo & 0xff, todo >> 8 & 0xff);
+	s->spent |= SNAG_SPENT_RESET;
 }
 
 void stream_made(struct hook *h, int fd, struct sock_ref r)

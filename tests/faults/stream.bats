@@ -137,3 +137,33 @@ resets() {
     assert_output "$expected"
   done
 }
+
+# accepts ERRNO THEN: accept fails so; then the connection is still there (ok), or not (EAGAIN).
+accepts() {
+  run timeout 20 "$SNAG" run -q --rule "accept first=1: $1" -- "$PROGRAMS/waiting" accept
+  assert_output "accept $1
+then $2"
+}
+
+@test "errors of accept that speak of room leave the connection queued, those that speak of it consume it" {
+  local name
+  for name in EMFILE ENFILE ENOBUFS ENOMEM; do accepts $name ok; done
+  for name in ECONNABORTED EPROTO EPERM; do accepts $name EAGAIN; done
+}
+
+@test "a connect that is under way is reset at its first use" {
+  run timeout 30 "$SNAG" run -q --rule 'connect name=it nth=3: reset=both' -- "$PYTHON" -c "
+import errno, select, socket
+def name(f, *a):
+    try: return f(*a)
+    except OSError as e: return errno.errorcode[e.errno]
+l = socket.socket(); l.bind(('127.0.0.1', 0)); l.listen(0)
+full = [socket.socket() for _ in range(2)]
+for f in full: f.setblocking(False); f.connect_ex(l.getsockname())
+c = socket.socket(); c.setblocking(False); print(name(c.connect, l.getsockname()))
+l.accept(); l.setblocking(False)
+while not select.select([], [c], [], 0.1)[1]: name(l.accept)
+print(c.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR), name(c.recv, 1), name(c.recv, 1), name(c.getpeername))"
+  assert_output "EINPROGRESS
+0 ECONNRESET b'' ENOTCONN"
+}

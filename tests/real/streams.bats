@@ -19,7 +19,8 @@ CONF
 }
 
 teardown() {
-  [ -z "${server:-}" ] || kill "$server" 2>/dev/null
+  local pid
+  for pid in ${server:-} ${proxy:-}; do kill "$pid" 2>/dev/null; done
   teardown_work
 }
 
@@ -113,4 +114,93 @@ size_of() {
   run timeout 60 "$SNAG" run -q --rule 'send role=client first=1: blackhole=self' -- \
     curl -sS --max-time 1 "http://127.0.0.1:$port/page" 3>&-
   assert_failure 28
+}
+
+@test "haproxy answers 502 when the server behind it ends in the middle of a header" {
+  requires haproxy
+  local front
+  front=$(free_port)
+  serve --mode log
+  cat >"$WORK/haproxy.cfg" <<CONF
+defaults
+  mode http
+  timeout connect 5s
+  timeout client 5s
+  timeout server 5s
+  retries 0
+listen web
+  bind 127.0.0.1:$front
+  server nginx 127.0.0.1:$port
+CONF
+  "$SNAG" run -q -o "$WORK/proxy.jsonl" --rule 'recv role=client bytes_received=100 limit=1: eof' -- \
+    haproxy -db -f "$WORK/haproxy.cfg" 3>&- &
+  proxy=$!
+  wait_for listens "$front"
+  run curl -s -o /dev/null -w '%{http_code}' --max-time 20 "http://127.0.0.1:$front/page"
+  assert_output 502
+  curl -s -o "$WORK/got" --max-time 20 "http://127.0.0.1:$front/page"
+  cmp "$WORK/got" "$WORK/www/page"
+}
+
+@test "redis: a value of many bytes comes whole through short reads, short writes and EAGAIN" {
+  requires redis-server redis-cli
+  local rules=(--rule 'recv proto=tcp every=3: EAGAIN' --rule 'send proto=tcp every=3: EAGAIN' --rule 'recv,send proto=tcp: clamp=900')
+  "$SNAG" run -q "${rules[@]}" -- redis-server --port "$port" --save '' --dir "$WORK" >/dev/null 3>&- &
+  server=$!
+  wait_for listens "$port"
+  base64 -w0 "$WORK/www/page" >"$WORK/value"
+  run timeout 60 redis-cli -p "$port" -x set big <"$WORK/value"
+  assert_output OK
+  timeout 60 "$SNAG" run -q --rule 'recv: clamp=500' -- redis-cli -p "$port" get big >"$WORK/back"
+  cmp -n "$(size_of "$WORK/value")" "$WORK/value" "$WORK/back"
+  run timeout 60 "$SNAG" run -q --rule 'recv role=client first=1: reset=both' -- redis-cli -p "$port" get big
+  assert_output --partial 'Connection reset by peer'
+}
+
+@test "asyncio: an echo is whole through short reads, short writes and EAGAIN; a reset is ConnectionResetError" {
+  cat >"$WORK/echo.py" <<'PY'
+import asyncio, os
+async def echo(r, w):
+    try:
+        while data := await r.read(65536):
+            w.write(data); await w.drain()
+    except ConnectionError: pass
+    w.close()
+async def main():
+    s = await asyncio.start_server(echo, '127.0.0.1', 0); port = s.sockets[0].getsockname()[1]
+    data = os.urandom(300000)
+    r, w = await asyncio.open_connection('127.0.0.1', port)
+    w.write(data); print(await r.readexactly(len(data)) == data)
+    w.write(b'more')
+    try: print(await r.readexactly(4))
+    except OSError as e: print(type(e).__name__)
+asyncio.run(main())
+PY
+  run timeout 60 "$SNAG" run -q --rule 'recv,send every=2: EAGAIN' --rule 'recv,send: clamp=5000' -- "$PYTHON" "$WORK/echo.py"
+  assert_output $'True\nb\'more\''
+  run timeout 60 "$SNAG" run -q --rule 'send role=client bytes_sent=300000: reset=both' -- "$PYTHON" "$WORK/echo.py"
+  assert_output $'True\nConnectionResetError'
+}
+
+@test "node: an answer that is reset is an error of the request, and the server goes on" {
+  requires node
+  cat >"$WORK/http.js" <<'JS'
+const http = require('http');
+const s = http.createServer((q, a) => a.end(Buffer.alloc(q.url === '/big' ? 100000 : 10, 'x')));
+const get = (url) => new Promise((done) => {
+  let n = 0;
+  http.get({ port: s.address().port, host: '127.0.0.1', path: url, agent: false }, (a) => {
+    a.on('data', (d) => { n += d.length; });
+    a.on('end', () => done(`end ${n}`)).on('error', (e) => done(e.code));
+  }).on('error', (e) => done(e.code));
+});
+s.listen(0, '127.0.0.1', async () => {
+  for (const url of ['/small', '/big', '/small']) console.log(await get(url));
+  s.close();
+});
+JS
+  run timeout 60 "$SNAG" run -q -p reset-mid-response -- node "$WORK/http.js"
+  assert_output $'end 10\nECONNRESET\nend 10'
+  run timeout 60 "$SNAG" run -q -p short-writes -- node "$WORK/http.js"
+  assert_output $'end 10\nend 100000\nend 10'
 }
