@@ -91,7 +91,8 @@ enum snag_why {
 	SNAG_WHY_WRONG_STATE,	/* the socket's state does not allow the call */
 	SNAG_WHY_WRONG_TYPE,	/* the socket's type does not allow the call */
 	SNAG_WHY_UNKNOWN_HOLDER,/* in use by a socket outside the session */
-	SNAG_WHY_NO_PORT,	/* all ports of the virtual kernel's ip_local_port_range are taken */
+	SNAG_WHY_NO_PORT,	/* all ports of ip_local_port_range are taken: the machine's, or the virtual kernel's */
+	SNAG_WHY_SAME_TUPLE,	/* the socket's own address and port are connected to that peer already */
 	SNAG_WHY_OPEN_FILES,	/* a descriptor at or above open_files of the virtual kernel */
 	SNAG_WHY_OPEN_SOCKETS,	/* as many sockets in the session as open_sockets of the virtual kernel */
 	SNAG_WHYS

@@ -146,6 +146,7 @@ static const char *const whys[SNAG_WHYS] = {
 	[SNAG_WHY_WRONG_TYPE] = "wrong_type",
 	[SNAG_WHY_UNKNOWN_HOLDER] = "unknown_holder",
 	[SNAG_WHY_NO_PORT] = "no_port",
+	[SNAG_WHY_SAME_TUPLE] = "same_tuple",
 	[SNAG_WHY_OPEN_FILES] = "open_files",
 	[SNAG_WHY_OPEN_SOCKETS] = "open_sockets",
 };

@@ -111,6 +111,7 @@ void why_text(struct buf *b, unsigned code, const struct record *r)
 		[SNAG_WHY_WRONG_TYPE] = "the socket's type does not allow the call",
 		[SNAG_WHY_UNKNOWN_HOLDER] = "held by a socket outside the session, or by the TIME_WAIT of one",
 		[SNAG_WHY_NO_PORT] = "every port of ip_local_port_range is taken",
+		[SNAG_WHY_SAME_TUPLE] = "this address and port are connected to that peer already, or in TIME_WAIT",
 		[SNAG_WHY_OPEN_FILES] = "no descriptor below open_files is free",
 		[SNAG_WHY_OPEN_SOCKETS] = "the session has as many sockets as open_sockets allows",
 	};
@@ -221,6 +222,7 @@ void why_fix(struct buf *b, unsigned code, const struct record *r)
 		[SNAG_WHY_NO_LISTENER] = "a server that listens there first",
 		[SNAG_WHY_UNKNOWN_HOLDER] = "another port; SO_REUSEADDR, against a TIME_WAIT; or the end of the program that holds it",
 		[SNAG_WHY_NO_PORT] = "fewer connections to this peer; the end of a TIME_WAIT; or a wider ip_local_port_range",
+		[SNAG_WHY_SAME_TUPLE] = "another port of its own, or none before connect; or another peer",
 		[SNAG_WHY_OPEN_FILES] = "fewer open descriptors; or a higher open_files",
 		[SNAG_WHY_OPEN_SOCKETS] = "fewer open sockets; or a higher open_sockets",
 	};

@@ -139,6 +139,7 @@ static const struct {
 	{SNAG_CALL_accept, EOPNOTSUPP, SNAG_WHY_WRONG_TYPE},
 	{SNAG_CALL_accept4, EOPNOTSUPP, SNAG_WHY_WRONG_TYPE},
 	{SNAG_CALL_connect, ECONNREFUSED, SNAG_WHY_NO_LISTENER},
+	{SNAG_CALL_connect, EADDRNOTAVAIL, SNAG_WHY_NO_PORT},
 	{SNAG_CALL_connect, EISCONN, SNAG_WHY_WRONG_STATE},
 	{SNAG_CALL_shutdown, ENOTCONN, SNAG_WHY_WRONG_STATE},
 };
@@ -177,6 +178,15 @@ static struct reason explain(const struct snag_call *c, const struct snag_plan *
 		if (meanings[i].call == c->call && meanings[i].err == o->real_err)
 			return (struct reason){.why = meanings[i].why};
 	return (struct reason){.why = SNAG_WHY_NONE};
+}
+
+/* connect() finds no 4-tuple: the port that the socket has is connected there already, or no port is left to choose. */
+static void look_for_tuple(const struct engine *e, const struct snag_call *c, struct reason *reason)
+{
+	struct model_sock s;
+
+	if (reason->why == SNAG_WHY_NO_PORT && model_get(e->model, c->sock, &s) && s.serial == c->serial && s.local.port)
+		reason->why = SNAG_WHY_SAME_TUPLE;
 }
 
 /* In use, and by nobody that lives: by what is left of a connection? */
@@ -434,6 +444,7 @@ unsigned engine_commit(struct engine *e, const struct snag_call *c, const struct
 		reason = explain_enforced(e, p);
 	} else if (refused) {
 		reason = explain(c, p, o, holder);
+		look_for_tuple(e, c, &reason);
 		look_for_remains(e, c, &reason);
 	}
 	build_call(c, p, &ev[0].call);
