@@ -52,7 +52,7 @@ LIB_OBJS  := $(CORE_OBJS) $(filter-out %/main.o,$(CLI_OBJS))
 CLI_LIBS  := -lyaml -ljansson
 
 PROGRAMS   := $(patsubst tests/programs/%.c,$(B)/programs/%,$(wildcard tests/programs/*.c))
-BENCH      := $(B)/bench/call $(B)/bench/cycle $(B)/bench/noop.so
+BENCH      := $(B)/bench/call $(B)/bench/cycle $(B)/bench/model $(B)/bench/noop.so
 UNIT_TESTS := $(patsubst tests/%.c,$(B)/tests/%,$(foreach d,$(CORE_LAYERS) $(CLI_LAYERS) crash,$(wildcard tests/$(d)/*.c)))
 
 .PHONY: help all deps demo tour test programs check-unit check-live bench bench-programs lint layers symbols fuzz install uninstall clean
@@ -146,6 +146,10 @@ $(B)/programs/%: tests/programs/%.c
 $(B)/bench/%.so: tests/bench/%.c
 	@mkdir -p $(@D)
 	$(call say,LD,$@) $(CC) -D_GNU_SOURCE -std=gnu11 -O2 -fPIC -shared -o $@ $<
+
+$(B)/bench/model: tests/bench/model.c $(call obj,$(call src,base model))
+	@mkdir -p $(@D)
+	$(call say,LD,$@) $(CC) $(CPPFLAGS) -I. $(CFLAGS) -MMD -MP -MF $@.d -o $@ $< $(call obj,$(call src,base model))
 
 $(B)/bench/%: tests/bench/%.c
 	@mkdir -p $(@D)

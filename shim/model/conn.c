@@ -255,12 +255,14 @@ static void orphan(struct model *m, uint32_t sock, uint64_t now_ns)
 	tuple_unlink(m, sock);
 	conn_part(m, sock);
 	port_unlink(m, sock);
+	r->flags &= (uint16_t)~MODEL_EXACT;
+	record_state(r, SNAG_STATE_CLOSED, now_ns);
 	if (!at)
 		return;
 	join(m, at, other == sock ? at : other);
 	bare_ages(m, at, now_ns + FIN_WAIT_NS);
-	conn_enter(m, at);
 	conn_fin(m, at, now_ns);
+	conn_enter(m, at);
 }
 
 /* __tcp_close() (net/ipv4/tcp.c). */
@@ -288,6 +290,22 @@ void conn_close(struct model *m, uint32_t sock, int32_t unread, uint64_t now_ns)
 			conn_fin(m, sock, now_ns);
 		else
 			orphan(m, sock, now_ns);
+	}
+}
+
+/* Whatever was left of an earlier connection between the two gives way to the new one. */
+void conn_sweep(struct model *m, const struct snag_addr *local, const struct snag_addr *peer)
+{
+	struct tuple_walk w;
+	uint32_t at;
+
+	for (int end = 0; end < 2; end++) {
+		tuple_walk_begin(&w, m, end ? peer : local, end ? local : peer);
+		while (tuple_walk_next(&w, &at))
+			if (model_is_bare(at) && record_of(m, at, 0)->until_ns) {
+				bare_free(m, at);
+				break;
+			}
 	}
 }
 

@@ -84,6 +84,7 @@ void learn_accept(struct model *m, struct model_sock *r, const struct snag_call 
 	if (exact && n->peer.family) {
 		if (!conn_accept(m, o->new_sock, c->sock, now_ns)) {	/* its client is not of the session */
 			n->flags |= MODEL_DOUBT;
+			conn_sweep(m, &n->local, &n->peer);
 			conn_enter(m, o->new_sock);
 		}
 	} else if (n->proto == SNAG_PROTO_TCP && n->local.port) {
@@ -133,22 +134,6 @@ static void met(struct model *m, struct model_sock *r, const struct snag_call *c
 	}
 }
 
-/* Whatever was left of an earlier connection between the two gives way to the new one. */
-static void sweep(struct model *m, const struct snag_addr *local, const struct snag_addr *peer)
-{
-	struct tuple_walk w;
-	uint32_t at;
-
-	for (int end = 0; end < 2; end++) {
-		tuple_walk_begin(&w, m, end ? peer : local, end ? local : peer);
-		while (tuple_walk_next(&w, &at))
-			if (model_is_bare(at) && record_of(m, at, 0)->until_ns) {
-				bare_free(m, at);
-				break;
-			}
-	}
-}
-
 static void begin_exact(struct model *m, struct model_sock *r, const struct snag_call *c,
 			const struct snag_outcome *o, uint64_t now_ns)
 {
@@ -164,7 +149,7 @@ static void begin_exact(struct model *m, struct model_sock *r, const struct snag
 		if (port_held(m, r->local.port, c->sock, now_ns, &shared) == BIND_FREE)
 			bucket_forget(m, r->local.port);
 	}
-	sweep(m, &r->local, &r->peer);
+	conn_sweep(m, &r->local, &r->peer);
 	conn_enter(m, c->sock);
 	met(m, r, c, o->real_err, now_ns);
 }
@@ -186,7 +171,7 @@ static void connecting(struct model *m, struct model_sock *r, const struct snag_
 	r->phase = state == SNAG_STATE_ESTABLISHED ? MODEL_CONNECTED : MODEL_CONNECTING;
 }
 
-/* __udp_disconnect() (net/ipv4/datagram.c): what the program did not name is given back. */
+/* __udp_disconnect() (net/ipv4/udp.c): what the program did not name is given back, and the device too. */
 static void disconnected_udp(struct model *m, struct model_sock *r, uint32_t sock, bool exact, uint64_t now_ns)
 {
 	if (exact && !(r->flags & MODEL_EXPLICIT)) {
@@ -195,6 +180,7 @@ static void disconnected_udp(struct model *m, struct model_sock *r, uint32_t soc
 	}
 	if (exact && !(r->flags & MODEL_ADDR))
 		r->local = (struct snag_addr){.family = r->domain, .port = r->local.port};
+	r->device = 0;
 	r->peer = (struct snag_addr){0};
 	r->flags &= (uint16_t)~MODEL_VAGUE;
 	r->role = SNAG_ROLE_NONE;

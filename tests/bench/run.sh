@@ -66,3 +66,5 @@ measure cycle "$build/bench/cycle" 20000
 for call in close-bad fcntl-file dup-close-file setsockopt socket-close bind-close; do
   measure "$call" "$build/bench/call" $call
 done
+
+"$build/bench/model"
