@@ -24,6 +24,7 @@ static const struct {
 	{"connect", SNAG_ACTION_errno, ECONNREFUSED, {TCP | UNIX, ANSWERS_ANY, false}},
 	{"connect", SNAG_ACTION_errno, ETIMEDOUT, {TCP, ANSWERS_ANY, false}},
 	{"connect", SNAG_ACTION_syn_drop, 0, {TCP, ANSWERS_ANY, false}},
+	{"accept", SNAG_ACTION_spurious, 0, {TCP | UNIX, ANSWERS_NONBLOCKING, false}},
 	{"accept", SNAG_ACTION_hold, 0, {TCP | UNIX, ANSWERS_ANY, false}},
 	{"accept", SNAG_ACTION_errno, EINTR, {~0u, ANSWERS_BLOCKING, false}},
 	{"recv", SNAG_ACTION_errno, EINTR, {~0u, ANSWERS_BLOCKING, false}},

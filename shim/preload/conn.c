@@ -3,6 +3,7 @@
 #include "facts.h"
 #include "held.h"
 #include "ready.h"
+#include "spurious.h"
 #include "stream.h"
 #include <base/addr.h>
 #include <effects/refuse.h>
@@ -17,7 +18,9 @@ static int accept_as(unsigned id, int fd, struct sockaddr *sa, socklen_t *len, i
 	bool ours = hook_enter_from(&h, id, fd, caller);
 	if (ours && !hook_decide(&h))
 		return (int)hook_leave(&h);
-	int err = ours && ready_needed() ? held_accept(&h) : 0;
+	int err = 0;
+	if (ours && ready_needed())
+		err = spurious_accept(&h) ? EAGAIN : held_accept(&h);
 	if (err) {
 		hook_fail(&h, err);
 		return (int)hook_leave(&h);

@@ -51,13 +51,35 @@ static int wait_watched(const struct epoll_wait_args *a)
 	}
 }
 
+/* What is there already comes first; 0: nothing to wake up for. */
+static int wake_for_nothing(const struct epoll_wait_args *a)
+{
+	static const struct timespec now = { 0, 0 };
+	struct epoll_wait_args asks = *a;
+	struct ready_guard g;
+	struct epset_place p;
+	asks.timeout = &now;
+	int r = wait_watched(&asks);
+	if (r || a->max < 1 || !hook_readable(a->events, sizeof(*a->events)) || !ready_lock(&g))
+		return r;
+	bool found = epset_first(&p, a->epfd, spurious_fits);
+	if (found && (p.events & EPOLLONESHOT))
+		epset_use_up(&p);
+	ready_unlock(&g);
+	if (found)
+		a->events[0] = (struct epoll_event){ .events = EPOLLIN, .data.u64 = p.data };
+	return found;
+}
+
 static int wait_as(const struct epoll_wait_args *a, const void *caller)
 {
 	struct hook h;
-	bool go, ruled = wait_enter(&h, a->id, caller, &go);
+	bool go = true, ruled = !spurious_left(SPURIOUS_EPOLL) && wait_enter(&h, a->id, caller, &go);
 	if (!go)
 		return (int)hook_leave(&h);
-	int r = wait_watched(a);
+	int r = wait_spurious(&h, ruled, SPURIOUS_EPOLL) ? wake_for_nothing(a) : 0;
+	if (!r)
+		r = wait_watched(a);
 	return ruled ? wait_leave(&h, r) : r;
 }
 

@@ -172,6 +172,24 @@ void epset_put(const struct epset_places *p)
 		control(EPOLL_CTL_ADD, p->place[i].epfd, p->place[i].fd, p->place[i].events, p->place[i].data);
 }
 
+bool epset_first(struct epset_place *p, int epfd, bool (*fits)(int fd))
+{
+	struct lines l = { .fd = open_info(epfd) };
+	bool found = false;
+	p->epfd = epfd;
+	if (l.fd < 0)
+		return false;
+	while (!found && next_place(&l, p))
+		found = (p->events & EPOLLIN) && !epset_is_timer(p->data) && fits(p->fd);
+	sys_close(l.fd);
+	return found;
+}
+
+void epset_use_up(const struct epset_place *p)
+{
+	control(EPOLL_CTL_MOD, p->epfd, p->fd, p->events & (EPOLLONESHOT | EPOLLET | EPOLLWAKEUP), p->data);
+}
+
 /* ---- waking ---- */
 
 static bool open_timer(struct set *s)

@@ -29,6 +29,10 @@ bool epset_known(int epfd);
 
 /* Where the socket is registered. */
 void epset_find(struct epset_places *p, struct sock_ref r);
+/* The first registration in a set that waits for something to read, and whose descriptor `fits`. */
+bool epset_first(struct epset_place *p, int epfd, bool (*fits)(int fd));
+/* An EPOLLONESHOT registration, as after its event. */
+void epset_use_up(const struct epset_place *p);
 /* Is another descriptor registered in the same set with the same data? */
 bool epset_has_twin(const struct epset_place *p);
 /* Takes it out of all its sets, and puts it back: readiness is then looked at afresh. A used-up EPOLLONESHOT stays

@@ -102,14 +102,29 @@ static int poll_watched(struct pollfd *fds, nfds_t n, const struct timespec *tim
 	}
 }
 
+/* What is there already comes first; 0: nothing to wake up for. */
+static int poll_spurious(struct pollfd *fds, nfds_t n)
+{
+	static const struct timespec now = { 0, 0 };
+	int r = poll_watched(fds, n, &now, NULL);
+	for (nfds_t i = 0; !r && n <= INT32_MAX && i < n; i++)
+		if (asks_to_read(fds[i].events) && spurious_fits(fds[i].fd)) {
+			fds[i].revents = POLLIN;
+			return 1;
+		}
+	return r;
+}
+
 static int poll_as(unsigned id, struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask,
 		   const void *caller)
 {
 	struct hook h;
-	bool go, ruled = wait_enter(&h, id, caller, &go);
+	bool go = true, ruled = !spurious_left(SPURIOUS_POLL) && wait_enter(&h, id, caller, &go);
 	if (!go)
 		return (int)hook_leave(&h);
-	int r = poll_watched(fds, n, timeout, mask);
+	int r = wait_spurious(&h, ruled, SPURIOUS_POLL) ? poll_spurious(fds, n) : 0;
+	if (!r)
+		r = poll_watched(fds, n, timeout, mask);
 	return ruled ? wait_leave(&h, r) : r;
 }
 
@@ -224,14 +239,37 @@ static int select_watched(int n, fd_set *const set[3], const struct timespec *ti
 	}
 }
 
+static int select_spurious(int n, fd_set *const set[3])
+{
+	static const struct timespec now = { 0, 0 };
+	struct fd_sets asked;
+	if (n < 0 || n > SELECT_MAX || !sets_readable(set, n))
+		return 0;
+	copy_sets(set, &asked, n, true);
+	int r = select_watched(n, set, &now, NULL);
+	for (int fd = 0; !r && set[0] && fd < n; fd++) {
+		unsigned long bit = 1ul << fd % (8 * (int)sizeof(long));
+		unsigned at = (unsigned)fd / (8 * sizeof(long));
+		if (!(asked.word[0][at] & bit) || !spurious_fits(fd))
+			continue;
+		((unsigned long *)set[0])[at] |= bit;
+		return 1;
+	}
+	if (!r)
+		copy_sets(set, &asked, n, false);
+	return r;
+}
+
 static int select_as(unsigned id, int n, fd_set *const set[3], const struct timespec *timeout, const sigset_t *mask,
 		     const void *caller)
 {
 	struct hook h;
-	bool go, ruled = wait_enter(&h, id, caller, &go);
+	bool go = true, ruled = !spurious_left(SPURIOUS_SELECT) && wait_enter(&h, id, caller, &go);
 	if (!go)
 		return (int)hook_leave(&h);
-	int r = select_watched(n, set, timeout, mask);
+	int r = wait_spurious(&h, ruled, SPURIOUS_SELECT) ? select_spurious(n, set) : 0;
+	if (!r)
+		r = select_watched(n, set, timeout, mask);
 	return ruled ? wait_leave(&h, r) : r;
 }
 

@@ -21,7 +21,9 @@ static uint32_t lock_pid;	/* the process that it speaks of: a fork child finds i
 static unsigned flags_of_step(const struct rule_step *s, unsigned call)
 {
 	if (call == SNAG_CALL_accept || call == SNAG_CALL_accept4)
-		return s->action == SNAG_ACTION_hold ? READY_HOLDS | READY_SETS : 0;
+		return s->action == SNAG_ACTION_hold	 ? READY_HOLDS | READY_SETS
+		       : s->action == SNAG_ACTION_spurious ? READY_SETS
+							   : 0;
 	if (call == SNAG_CALL_connect)
 		return s->delay_ns || s->jitter_ns || s->after_ns || s->err == ETIMEDOUT ||
 				       s->action == SNAG_ACTION_syn_drop ? READY_SETS : 0;

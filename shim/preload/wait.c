@@ -52,6 +52,11 @@ bool wait_enter(struct hook *h, unsigned id, const void *caller, bool *go)
 	return true;
 }
 
+bool wait_spurious(const struct hook *h, bool ruled, enum spurious_wait way)
+{
+	return load_relaxed(&ready_flags) & READY_RULES && spurious_take(way, ruled ? &h->plan : NULL);
+}
+
 /* Waits are not traced, but what rules do to them is. */
 int wait_leave(struct hook *h, int ret)
 {

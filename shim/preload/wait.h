@@ -4,6 +4,7 @@
 
 #include "hook.h"
 #include "ready.h"
+#include "spurious.h"
 #include <base/sys.h>
 
 /* Session-independent: CLOCK_MONOTONIC ns at which a wait of this long ends; READY_NEVER for NULL. A broken timespec
@@ -17,6 +18,8 @@ bool wait_is_over(uint64_t end);
 
 /* A rule on a wait call: true: h is filled in, and hook_leave follows; *go: make the real call. */
 bool wait_enter(struct hook *h, unsigned id, const void *caller, bool *go);
+/* Between the two: is this call to wake up for nothing? `ruled`: what wait_enter said. */
+bool wait_spurious(const struct hook *h, bool ruled, enum spurious_wait way);
 int wait_leave(struct hook *h, int ret);
 
 #endif

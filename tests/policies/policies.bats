@@ -184,3 +184,78 @@ for _ in range(2):
   assert_success
   assert_output "$(for _ in 1 2; do echo "3 b'one' 3 b'two'"; echo "5 ECONNRESET ECONNRESET"; done)"
 }
+
+@test "accept-queue-full" {
+  with accept-queue-full --set 'rules[1].do.hold=2s' -- "
+s = server(64)
+cs = [socket.create_connection(s.getsockname()) for _ in range(3)]
+c = socket.socket(); c.setblocking(False); print(name(c.connect, s.getsockname()))
+print(struct.unpack_from('II', s.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 64), 24))
+print(len(select.select([s], [c], [], 0.5)[1]), len(select.select([s], [], [], 10)[0]))
+print([s.accept()[1] for _ in cs] == [x.getsockname() for x in cs], len(select.select([], [c], [], 10)[1]))"
+  assert_success
+  assert_output "EINPROGRESS
+(3, 2)
+0 1
+True 1"
+}
+
+@test "late-accept" {
+  with late-accept -- "
+s = server(); s.setblocking(False); c = socket.create_connection(s.getsockname()); c.send(b'x')
+t = time.monotonic()
+print(name(s.accept), len(select.select([s], [], [], 0.05)[0]))
+print(len(select.select([s], [], [], 10)[0]), time.monotonic() - t >= 0.25, s.accept()[0].recv(1))"
+  assert_success
+  assert_output "EAGAIN 0
+1 True b'x'"
+}
+
+@test "hanging-connect" {
+  with hanging-connect -- "
+s = server(); c = socket.socket(); c.settimeout(0.3)
+try: c.connect(s.getsockname())
+except TimeoutError: print('hangs')
+print(name(c.getpeername)); s.setblocking(False); print(name(s.accept))"
+  assert_success
+  assert_output "hangs
+ENOTCONN
+EAGAIN"
+}
+
+@test "slow-handshake" {
+  with slow-handshake --seed 7 -- "
+s = server(); cs = [socket.socket() for _ in range(20)]
+t = time.monotonic()
+for c in cs: c.setblocking(False); c.connect_ex(s.getsockname())
+late = []
+while cs:
+    for c in select.select([], cs, [], 10)[1]: cs.remove(c); late.append(time.monotonic() - t); print(end=name(c.getpeername) + ' ')
+print(min(late) >= 0.4, sum(x >= 0.95 for x in late) in range(1, 8))"
+  assert_success
+  assert_output "$(printf 'ok %.0s' {1..20})True True"
+}
+
+@test "spurious-wakeups" {
+  with spurious-wakeups -- "
+s = server(); s.setblocking(False); p = select.poll(); p.register(s, select.POLLIN)
+print(*[len(p.poll(0)) for _ in range(10)])
+cs = [socket.create_connection(s.getsockname()) for _ in range(4)]
+print(*[name(s.accept) for _ in range(6)])"
+  assert_success
+  assert_output "0 0 0 0 1 0 0 0 0 1
+ok ok EAGAIN ok ok EAGAIN"
+}
+
+@test "emfile-storm" {
+  with emfile-storm --set 'rules[0].when.after=0s' --set 'rules[0].when.pulse.active=60s' -- "
+print(name(socket.socket), name(os.open, '/', 0))"
+  assert_success
+  assert_output "EMFILE ok"
+  with emfile-storm -- "
+end = time.monotonic() + 10; seen = set()
+while len(seen) < 2 and time.monotonic() < end: seen.add(name(socket.socket)); time.sleep(0.02)
+print(*sorted(seen))"
+  assert_success
+  assert_output "EMFILE ok"
+}
