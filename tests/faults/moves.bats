@@ -147,7 +147,7 @@ def child():
 child(); child_in_recv = lambda: open('/proc/%d/syscall' % pids[0]).read().split()[0] in ('0', '63', '35', '230', '115')
 while not child_in_recv(): time.sleep(0.01)
 second = os.fork()
-if second == 0: signal.setitimer(signal.ITIMER_REAL, 0.3); signal.signal(signal.SIGALRM, lambda *x: os._exit(7)); a.recv(1); os._exit(0)
+if second == 0: signal.signal(signal.SIGALRM, lambda *x: os._exit(7)); signal.setitimer(signal.ITIMER_REAL, 0.25, 0.07); a.recv(1); os._exit(0)
 print(os.waitstatus_to_exitcode(os.waitpid(second, 0)[1])); os.kill(pids[0], 9); os.wait()"
   assert_output 7
 }
