@@ -15,17 +15,18 @@
 #include <errno.h>
 #include <sys/socket.h>
 
-/* tcp_disconnect() (net/ipv4/tcp.c) gives back what connect() chose. `told`: what getsockname() says afterwards, the
- * port apart; NULL: nobody asked. */
-static void give_back(struct model *m, struct model_sock *r, uint32_t sock, bool released, const struct snag_addr *told)
+/* tcp_disconnect() (net/ipv4/tcp.c) gives back what connect() chose. now_at: what getsockname() says afterwards, the
+ * port apart; no family: nobody asked. */
+static void give_back(struct model *m, struct model_sock *r, uint32_t sock, bool released,
+		      const struct snag_addr *now_at)
 {
 	uint16_t port = released && !(r->flags & MODEL_EXPLICIT) ? 0 : r->local.port;
 
 	conn_part(m, sock);
 	tuple_unlink(m, sock);
 	port_unlink(m, sock);
-	if (told && told->family)
-		r->local = *told;
+	if (now_at->family)
+		r->local = *now_at;
 	else if (!(r->flags & MODEL_ADDR))
 		r->local = (struct snag_addr){.family = r->domain};
 	r->local.port = port;
@@ -34,8 +35,17 @@ static void give_back(struct model *m, struct model_sock *r, uint32_t sock, bool
 		port_link(m, sock);
 }
 
-/* The connection is reset; a listener ends. */
-static void disconnected(struct model *m, struct model_sock *r, uint32_t sock, const struct snag_addr *told,
+static const struct snag_addr unasked;
+
+/* connect() is made under the lock where its facts are told. */
+static const struct snag_addr *told(const struct model_sock *r, const struct snag_outcome *o)
+{
+	return o->local.family || (r->flags & MODEL_EXACT) ? &o->local : NULL;
+}
+
+/* The connection is reset; a listener ends. now_at: as above; NULL: without the session's lock, so the port table stays
+ * as it is, and what stands in it is without effect. */
+static void disconnected(struct model *m, struct model_sock *r, uint32_t sock, const struct snag_addr *now_at,
 			 uint64_t now_ns)
 {
 	bool released = record_connected(r) || r->state == SNAG_STATE_LISTEN;
@@ -46,8 +56,8 @@ static void disconnected(struct model *m, struct model_sock *r, uint32_t sock, c
 		conn_deafen(m, sock, now_ns);
 	if ((r->flags & MODEL_EXACT) && record_connected(r) && r->state != SNAG_STATE_SYN_SENT)
 		conn_reset_other(m, sock, now_ns);
-	if (r->flags & MODEL_EXACT || (told && told->family))
-		give_back(m, r, sock, released, told);
+	if (now_at)
+		give_back(m, r, sock, released, now_at);
 	if (released || r->state == SNAG_STATE_CLOSED)
 		record_state(r, r->flags & MODEL_EXPLICIT ? SNAG_STATE_BOUND : SNAG_STATE_CLOSED, now_ns);
 	r->peer = (struct snag_addr){0};
@@ -230,7 +240,7 @@ static void learn_connect_tcp(struct model *m, struct model_sock *r, const struc
 	switch (o->real_err) {
 	case 0:
 		if (dissolves(c))
-			disconnected(m, r, c->sock, &o->local, now_ns);
+			disconnected(m, r, c->sock, told(r, o), now_ns);
 		else
 			connecting(m, r, c, o, SNAG_STATE_ESTABLISHED, now_ns);
 		break;
@@ -253,7 +263,7 @@ static void learn_connect_tcp(struct model *m, struct model_sock *r, const struc
 			begin_exact(m, r, c, o, now_ns);	/* to itself, and ended by its own FIN */
 		if (r->phase == MODEL_UNCONNECTED && record_holds(r))	/* it had begun, in this very call */
 			r->state = SNAG_STATE_SYN_SENT;
-		disconnected(m, r, c->sock, &o->local, now_ns);
+		disconnected(m, r, c->sock, told(r, o), now_ns);
 	}
 }
 
@@ -305,11 +315,11 @@ void learn_shutdown(struct model *m, struct model_sock *r, const struct snag_cal
 		r->phase = record_connected(r) && r->state != SNAG_STATE_SYN_SENT ? MODEL_CONNECTED : MODEL_DISCONNECTING;
 	if (r->state == SNAG_STATE_LISTEN) {
 		if (c->arg[0] != SHUT_WR)	/* a listener heeds RCV_SHUTDOWN only */
-			disconnected(m, r, c->sock, NULL, now_ns);
+			disconnected(m, r, c->sock, r->on_port ? &unasked : NULL, now_ns);
 		return;
 	}
 	if (r->state == SNAG_STATE_SYN_SENT && !o->real_err) {
-		disconnected(m, r, c->sock, NULL, now_ns);
+		disconnected(m, r, c->sock, r->on_port ? &unasked : NULL, now_ns);
 		return;
 	}
 	r->flags |= shut;

@@ -136,7 +136,7 @@ static void set_option(struct world *w, uint8_t s, int level, int name, const vo
 static void make_socket(struct world *w, uint8_t s, unsigned make)
 {
 	int domain = make & 1 ? AF_INET6 : AF_INET, type = make % 8 < 6 ? SOCK_STREAM : SOCK_DGRAM;
-	struct timeval patience = {.tv_usec = 30000};
+	struct timeval patience = {.tv_usec = 100000};
 
 	w->fd[s] = socket(domain, type | SOCK_CLOEXEC, 0);
 	w->id[s] = ++w->next_id;
@@ -610,24 +610,27 @@ static void report(unsigned seed)
 {
 	struct candidate c = {.seed = seed, .n = STEPS};
 	unsigned i = (unsigned)board->failed - 1;
+	char *log = strdup(board->log);
 
 	make_sequence(seed * SEQUENCES + i, c.steps);
 	fprintf(stderr, "seed %u, sequence %u:\n", seed, i);
 	if (!board->failed) {
 		fprintf(stderr, "the model's invariants do not hold at the end\n");
 	} else if (in_child(run_candidate, &c) != 1) {
-		fprintf(stderr, "not by itself; the whole of it:\n%s", board->log);
+		fprintf(stderr, "not by itself; the whole of it:\n%s", log);
 	} else {
 		shrink(&c);
 		in_child(run_candidate, &c);
 		fputs(board->log, stderr);
 	}
+	free(log);
 }
 
 static void tell(void)
 {
 	const struct totals *t = &board->totals;
-	static const char *const reasons[] = {"", "peer", "raced", "foreign", "machine", "unmodelled"};
+	static const char *const reasons[] = {"", "peer", "raced", "foreign", "machine", "virtual",
+		"unmodelled"};
 
 	printf("# %lu steps, %lu calls predicted: %lu certain and right, %lu unknown", t->steps, t->asked, t->certain,
 	       t->asked - t->certain);
