@@ -2,7 +2,9 @@
 #include "state.h"
 #include <base/base.h>
 
-#define MOVING UINT32_MAX	/* no socket has this serial for long: it is the last of four thousand million */
+/* Between predecessor and successor; who is killed there leaves it to the next one. No socket has this serial for long: it
+ * is the last of four thousand million. */
+#define MOVING UINT32_MAX
 
 static struct fault_state *at(struct fault_table *t, uint32_t ready, uint32_t sock)
 {
@@ -25,7 +27,7 @@ struct fault_state *fault_claim(struct fault_table *t, uint32_t ready, uint32_t 
 	was = load_acquire(&f->serial);
 	if (was == serial)
 		return f;
-	if (was == MOVING || !cas(&f->serial, &was, MOVING))
+	if (!cas(&f->serial, &was, MOVING))
 		return NULL;
 	for (size_t i = sizeof(f->serial); i < sizeof(*f); i++)
 		((volatile uint8_t *)f)[i] = 0;

@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static int file, sock;
+static int file, sock, pair[2];
 
 static void close_bad(void) { close(-1); }
 static void fcntl_file(void) { fcntl(file, F_GETFL); }
@@ -18,6 +18,18 @@ static void setsockopt_socket(void)
 {
 	int on = 1;
 	setsockopt(sock, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+}
+static void read_file(void)
+{
+	char c;
+	if (read(file, &c, 1) < 0)
+		exit(1);
+}
+static void send_recv(void)
+{
+	char c = 'x';
+	send(pair[0], &c, 1, 0);
+	recv(pair[1], &c, 1, 0);
 }
 static void bind_close(void)
 {
@@ -35,6 +47,7 @@ static const struct {
 	{ "close-bad", close_bad, 2000000 },	 { "fcntl-file", fcntl_file, 2000000 },
 	{ "dup-close-file", dup_close_file, 500000 }, { "setsockopt", setsockopt_socket, 1000000 },
 	{ "socket-close", socket_close, 200000 }, { "bind-close", bind_close, 100000 },
+	{ "read-file", read_file, 2000000 },	 { "send-recv", send_recv, 500000 },
 };
 
 static double now(void)
@@ -48,6 +61,8 @@ int main(int argc, char **argv)
 {
 	file = open("/dev/null", O_RDONLY);
 	sock = socket(AF_INET, SOCK_STREAM, 0);
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair))
+		return 1;
 	for (size_t i = 0; argc > 1 && i < sizeof calls / sizeof calls[0]; i++) {
 		if (strcmp(calls[i].name, argv[1]))
 			continue;

@@ -63,7 +63,7 @@ printf '%-16s' ""
 printf ' %17s' "${variants[@]}"
 echo
 measure cycle "$build/bench/cycle" 20000
-for call in close-bad fcntl-file dup-close-file setsockopt socket-close bind-close; do
+for call in close-bad fcntl-file dup-close-file setsockopt socket-close bind-close read-file send-recv; do
   measure "$call" "$build/bench/call" $call
 done
 

@@ -10,7 +10,7 @@
 
 static struct fault_table *table(void)
 {
-	return calloc(1, offsetof(struct fault_table, sock) + READY * sizeof(struct fault_state));
+	return calloc(1, sizeof(struct fault_table));
 }
 
 static void test_claim(void **state)
@@ -44,6 +44,20 @@ static void test_successor(void **state)
 	free(t);
 }
 
+/* Killed in the middle of the change. */
+static void test_moving(void **state)
+{
+	struct fault_table *t = table();
+
+	(void)state;
+	t->sock[2].serial = UINT32_MAX;
+	t->sock[2].sent = 5;
+	assert_null(fault_find(t, READY, 3, 77));
+	assert_non_null(fault_claim(t, READY, 3, 77));
+	assert_int_equal(t->sock[2].sent, 0);
+	free(t);
+}
+
 static void test_bounds(void **state)
 {
 	struct fault_table *t = table();
@@ -64,6 +78,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_claim),
 		cmocka_unit_test(test_successor),
+		cmocka_unit_test(test_moving),
 		cmocka_unit_test(test_bounds),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
