@@ -103,15 +103,18 @@ HOOK ssize_t readv(int fd, const struct iovec *iov, int n)
 /* Into `m` what fits in s->most bytes; control messages and the sender's address come whole. */
 static ssize_t recv_message(const struct stream *s, int fd, struct msghdr *m, int flags)
 {
-	struct iovec cut[STREAM_BUFFERS], *iov = m->msg_iov;
-	size_t n = m->msg_iovlen;
+	struct iovec cut[STREAM_BUFFERS];
+	struct msghdr part = *m;
 	if (s->most >= s->want)
 		return real.recvmsg(fd, m, flags);
-	m->msg_iovlen = (size_t)stream_cut(cut, iov, n, s->most);
-	m->msg_iov = cut;
-	ssize_t r = real.recvmsg(fd, m, flags);
-	m->msg_iov = iov;
-	m->msg_iovlen = n;
+	part.msg_iovlen = (size_t)stream_cut(cut, m->msg_iov, m->msg_iovlen, s->most);
+	part.msg_iov = cut;
+	ssize_t r = real.recvmsg(fd, &part, flags);
+	if (r < 0)
+		return r;
+	m->msg_namelen = part.msg_namelen;
+	m->msg_controllen = part.msg_controllen;
+	m->msg_flags = part.msg_flags;
 	return r;
 }
 

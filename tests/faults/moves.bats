@@ -200,3 +200,13 @@ import os
 r, w = os.pipe(); print(os.write(w, b'abc'), os.read(r, 9))"
   assert_output "3 b'abc'"
 }
+
+@test "descriptors are passed with the first byte of a cut message" {
+  under 'send,recv family=unix: clamp=2' "$PYTHON" -c "
+import array, os, socket
+a, b = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM); r, w = os.pipe()
+print(a.sendmsg([b'abcdef'], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array('i', [w]))]))
+data, control, flags, _ = b.recvmsg(9, 100)
+os.write(array.array('i', control[0][2])[0], b'through it'); print(data, len(control), flags & socket.MSG_CTRUNC, os.read(r, 99))"
+  assert_output $'2\nb\'ab\' 1 0 b\'through it\''
+}
