@@ -14,6 +14,7 @@
 /* include/net/tcp.h: TCP_TIMEWAIT_LEN, and TCP_FIN_TIMEOUT, which tcp_fin_timeout can change. */
 #define TIME_WAIT_NS (60 * NSEC_PER_SEC)
 #define FIN_WAIT_NS (60 * NSEC_PER_SEC)
+#define QUEUED_NS (3600 * NSEC_PER_SEC)	/* queued who knows where: forgotten some day */
 
 void conn_part(struct model *m, uint32_t sock)
 {
@@ -44,6 +45,19 @@ void conn_enter(struct model *m, uint32_t sock)
 	r->flags = (uint16_t)((r->flags | MODEL_EXACT) & ~MODEL_VAGUE);
 	port_link(m, sock);
 	tuple_link(m, sock);
+}
+
+void conn_leave(struct model *m, uint32_t sock)
+{
+	struct model_sock *r = record_at(m, sock, 0);
+
+	if (r && r->queue_first)
+		conn_deafen(m, sock, r->since_ns);
+	conn_part(m, sock);
+	tuple_unlink(m, sock);
+	port_unlink(m, sock);
+	if (r)
+		r->flags &= (uint16_t)~(MODEL_EXACT | MODEL_BY_CONNECT | MODEL_DOUBT | MODEL_VAGUE);
 }
 
 /* A bare record with the addresses and claims of `r`, in all chains; 0: no room, then the port says so. */
@@ -174,10 +188,11 @@ void conn_reach(struct model *m, uint32_t client, uint32_t listener, uint64_t no
 	b->flags = MODEL_EXACT | (l ? l->flags & (MODEL_HARD | MODEL_SHUT_WR) : MODEL_DOUBT);
 	b->local = c->peer;
 	b->peer = c->local;
-	if (l) {
-		b->role = SNAG_ROLE_ACCEPTED;
+	b->role = SNAG_ROLE_ACCEPTED;
+	if (l)
 		bare_enqueue(m, at, listener);
-	}
+	else
+		bare_ages(m, at, now_ns + QUEUED_NS);
 	conn_enter(m, at);
 	join(m, client, at);
 	if (b->flags & MODEL_SHUT_WR)	/* tcp_rcv_state_process(): shut down before it began */
@@ -201,7 +216,7 @@ static uint32_t find_queued(const struct model *m, const struct model_sock *r, u
 		return at;
 	tuple_walk_begin(&w, m, &r->local, &r->peer);
 	while ((b = tuple_walk_next(&w, &at)))
-		if (model_is_bare(at) && !b->until_ns)
+		if (model_is_bare(at) && b->role == SNAG_ROLE_ACCEPTED)
 			return at;
 	return 0;
 }

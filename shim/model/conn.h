@@ -16,6 +16,8 @@
 
 /* The kernel's choice of addresses is known: the record stands in the chains of its port and 4-tuple. */
 void conn_enter(struct model *m, uint32_t sock);
+/* Out of both chains, and no end of anything: before its addresses change. */
+void conn_leave(struct model *m, uint32_t sock);
 /* Whatever was left of an earlier connection between these two gives way to a new one. */
 void conn_sweep(struct model *m, const struct snag_addr *local, const struct snag_addr *peer);
 /* A client has reached a listener (0: one of several, not known which): its other end waits in the queue. */

@@ -67,8 +67,7 @@ static void learn_bind(struct model *m, struct model_sock *r, const struct snag_
 		return;
 	if (r->flags & MODEL_COUNTED)	/* an accepted one that was reset may be bound anew */
 		traffic_leave(m, r, now_ns);
-	port_unlink(m, c->sock);
-	r->flags &= (uint16_t)~(MODEL_EXACT | MODEL_BY_CONNECT | MODEL_DOUBT | MODEL_VAGUE);
+	conn_leave(m, c->sock);
 	record_local(r, a);
 	if (c->addr.port)
 		r->flags |= MODEL_EXPLICIT;
@@ -89,8 +88,10 @@ static void learn_listen(struct model *m, struct model_sock *r, const struct sna
 	r->backlog = c->arg[0];
 	if (r->state == SNAG_STATE_LISTEN)
 		return;
-	r->queue_first = r->queue_last = r->queue_len = 0;
-	r->flags &= (uint16_t)~(MODEL_EXACT | MODEL_DOUBT | MODEL_BY_CONNECT);
+	conn_deafen(m, c->sock, now_ns);
+	if (r->flags & MODEL_EXACT)
+		conn_leave(m, c->sock);
+	r->flags &= (uint16_t)~(MODEL_DOUBT | MODEL_BY_CONNECT);
 	record_state(r, SNAG_STATE_LISTEN, now_ns);
 	if (!r->on_port && o->local.port && o->local.family == r->domain) {	/* bound by listen itself */
 		record_local(r, &o->local);
@@ -167,6 +168,16 @@ uint8_t model_state_of(uint8_t tcp_state, const struct model_sock *r)
 	return tcp_state < sizeof(states) && states[tcp_state] ? states[tcp_state] : r->state;
 }
 
+/* The kernel says what state it is in. */
+static void told_state(struct model *m, struct model_sock *r, const struct snag_call *c, uint64_t now_ns)
+{
+	uint8_t state = model_state_of(c->tcp_state, r);
+
+	if (state != SNAG_STATE_LISTEN && r->queue_first)
+		conn_deafen(m, c->sock, now_ns);
+	record_state(r, state, now_ns);
+}
+
 void model_learn(struct model *m, const struct snag_call *c, const struct snag_outcome *o, uint64_t now_ns)
 {
 	struct model_sock *r = c->serial ? record_at(m, c->sock, c->serial) : NULL;
@@ -179,7 +190,7 @@ void model_learn(struct model *m, const struct snag_call *c, const struct snag_o
 		if (r->flags & MODEL_EXACT)
 			conn_told(m, c->sock, c->tcp_state, now_ns);
 		else
-			record_state(r, model_state_of(c->tcp_state, r), now_ns);
+			told_state(m, r, c, now_ns);
 	}
 	if (r && (r->flags & MODEL_EXACT))
 		bare_purge(m, now_ns);

@@ -8,7 +8,6 @@
 #include "record.h"
 #include "route.h"
 #include "traffic.h"
-#include "tuple.h"
 
 #include <base/addr.h>
 #include <base/base.h>
@@ -20,17 +19,15 @@
 static void give_back(struct model *m, struct model_sock *r, uint32_t sock, bool released,
 		      const struct snag_addr *now_at)
 {
-	uint16_t port = released && !(r->flags & MODEL_EXPLICIT) ? 0 : r->local.port;
+	bool kept = r->flags & MODEL_EXPLICIT || (!released && r->state == SNAG_STATE_BOUND);
+	uint16_t port = kept ? r->local.port : 0;
 
-	conn_part(m, sock);
-	tuple_unlink(m, sock);
-	port_unlink(m, sock);
+	conn_leave(m, sock);
 	if (now_at->family)
 		r->local = *now_at;
 	else if (!(r->flags & MODEL_ADDR))
 		r->local = (struct snag_addr){.family = r->domain};
 	r->local.port = port;
-	r->flags &= (uint16_t)~(MODEL_EXACT | MODEL_BY_CONNECT);
 	if (port)
 		port_link(m, sock);
 }
@@ -149,10 +146,9 @@ static void begin_exact(struct model *m, struct model_sock *r, const struct snag
 {
 	bool chosen = !record_holds(r), shared;
 
+	conn_leave(m, c->sock);
 	r->peer = route_meant(&r->local, &c->addr);
-	port_unlink(m, c->sock);
 	r->local = o->local;
-	r->flags &= (uint16_t)~MODEL_DOUBT;
 	record_state(r, SNAG_STATE_SYN_SENT, now_ns);
 	if (chosen) {
 		r->flags |= MODEL_BY_CONNECT;
