@@ -116,6 +116,7 @@ enum snag_text_what {
 	SNAG_TEXT_PATH = 1,	/* a unix socket path: the call's address */
 	SNAG_TEXT_EXE,		/* an executable's path */
 	SNAG_TEXT_MARK,
+	SNAG_TEXT_NOTE,		/* why a rule was not carried out */
 };
 
 struct snag_event_text {

@@ -216,6 +216,11 @@ static void fill_why(struct event_reader *e, const union snag_event *ev, const s
 	put_words(e, r);
 }
 
+static struct text event_text(const struct snag_event_text *t)
+{
+	return (struct text){ t->text, t->len < sizeof(t->text) ? t->len : sizeof(t->text) };
+}
+
 static void fill_extras(struct event_reader *e, const union snag_event *ev, unsigned n, struct record *r)
 {
 	const struct snag_event_why *why = NULL;
@@ -225,6 +230,8 @@ static void fill_extras(struct event_reader *e, const union snag_event *ev, unsi
 			why = &ev[i].why;
 		else if (ev[i].head.kind == SNAG_EXTRA_TEXT && ev[i].text.what == SNAG_TEXT_PATH)
 			*(is_accept(ev->call.call) ? &r->peer : &r->addr) = path_text(&ev[i].text, e->space.path);
+		else if (ev[i].head.kind == SNAG_EXTRA_TEXT && ev[i].text.what == SNAG_TEXT_NOTE)
+			r->note = event_text(&ev[i].text);
 		else if (ev[i].head.kind == SNAG_EXTRA_LOCAL)
 			r->local = address_text(&ev[i].local.local, e->space.local);
 		else if (ev[i].head.kind == SNAG_EXTRA_QUEUE)
@@ -286,9 +293,8 @@ static bool mark_record(const union snag_event *ev, unsigned n, struct record *r
 {
 	if (n < 2 || ev[1].head.kind != SNAG_EXTRA_TEXT || ev[1].text.what != SNAG_TEXT_MARK)
 		return false;
-	size_t max = sizeof(ev[1].text.text);
 	r->call = text_of("mark");
-	r->text = (struct text){ ev[1].text.text, ev[1].text.len < max ? ev[1].text.len : max };
+	r->text = event_text(&ev[1].text);
 	return true;
 }
 

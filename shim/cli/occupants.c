@@ -145,7 +145,7 @@ static void add_entry(struct occupants *l, const struct rules_occupy *r)
 		.entry = r->entry,
 		.begin_ns = r->from_ns,
 		.until_ns = forever ? SNAG_OCCUPANT_FOREVER : r->from_ns + r->for_ns,
-		.addr = r->addr,
+		.addr = r->as == SNAG_OCCUPANT_TIME_WAIT ? occupant_specific(&r->addr) : r->addr,
 	};
 }
 

@@ -76,6 +76,7 @@ const struct record_field record_fields[] = {
 	FIELD(record, rule, "rule", RECORD_TEXT, "the rule that acted"),
 	FIELD(record, rules, "rules", RECORD_LIST, "all rules that acted or logged, where there is more than one"),
 	FIELD(record, dry, "dry", RECORD_BOOL, "--dry-run: the rule would have acted"),
+	FIELD(record, note, "note", RECORD_TEXT, "why the rule was not carried out, and the call left alone"),
 	FIELD(record, unseen, "unseen", RECORD_BOOL, "nobody saw the result"),
 	FIELD(record, signal, "signal", RECORD_TEXT, "the signal that the rule sends"),
 	FIELD(record, on, "on", RECORD_TEXT, "rule: the call that it acted on"),

@@ -53,6 +53,7 @@ struct record {
 	struct text err, by, rule;
 	struct record_texts rules;	/* more than one: all, `rule` first */
 	bool dry, unseen;
+	struct text note;
 	struct text signal, on;
 	struct text model, model_why, model_when;
 	bool diverged;

@@ -131,6 +131,8 @@ static void call_lines(const struct writer *w, const struct record *r)
 	rule_lines(w, r);
 	for (size_t i = 0; i < r->log.n; i++)
 		below(b, "log: ", r->log.item[i]);
+	if (r->note.p)
+		below(b, "not carried out: ", r->note);
 	if (r->diverged)
 		below(b, "the model expected ", r->model.p ? r->model : text_of("something else"));
 	if (r->why.text.p)

@@ -64,8 +64,7 @@ static int socket_bound(const struct occupant_wish *w, unsigned options)
 
 /* ---- TIME_WAIT ---- */
 
-/* The address of loopback where this one is a wildcard. */
-static struct snag_addr specific(const struct snag_addr *a)
+struct snag_addr occupant_specific(const struct snag_addr *a)
 {
 	struct snag_addr to = *a;
 	if (!addr_is_any(a))
@@ -103,7 +102,7 @@ static int connect_to(int fd, const struct sockaddr_storage *ss, socklen_t len)
 static int anchor(const struct occupant_wish *w, struct sockaddr_storage *ss, socklen_t *len)
 {
 	struct occupant_wish any = *w;
-	any.addr = specific(&w->addr);
+	any.addr = occupant_specific(&w->addr);
 	any.addr.port = 0;
 	any.options = 0;
 	int fd = socket_bound(&any, 0);
@@ -146,6 +145,8 @@ static int leave(const struct occupant_wish *w, int fd)
 /* The bound socket becomes what was wished. */
 static int settle(const struct occupant_wish *w, int fd)
 {
+	if (w->device || w->as != SNAG_OCCUPANT_LISTENING)
+		reuse_set(fd, w->options);	/* which may have changed since it was claimed */
 	if (w->as == SNAG_OCCUPANT_TIME_WAIT && w->for_ns <= OCCUPANT_LEFT_MAX_NS)
 		return leave(w, fd);
 	int r = w->as == SNAG_OCCUPANT_LISTENING ? (int)sys_call(SYS_listen, fd, SOMAXCONN) : 0;
@@ -170,11 +171,21 @@ int occupant_open(const struct occupant_wish *w)
 #define SO_BINDTOIFINDEX 62
 #endif
 
-static unsigned options_of(int fd)
+uint8_t occupant_options(int fd)
 {
-	return (option_get(fd, SOL_SOCKET, SO_REUSEADDR) ? SNAG_OPTION_REUSEADDR : 0u) |
-	       (option_get(fd, SOL_SOCKET, SO_REUSEPORT) ? SNAG_OPTION_REUSEPORT : 0u) |
-	       (option_get(fd, IPPROTO_IPV6, IPV6_V6ONLY) ? SNAG_OPTION_V6ONLY : 0u);
+	static const struct {
+		int level, name;
+		uint8_t option;
+	} rows[] = {
+		{ SOL_SOCKET, SO_REUSEADDR, SNAG_OPTION_REUSEADDR },
+		{ SOL_SOCKET, SO_REUSEPORT, SNAG_OPTION_REUSEPORT },
+		{ IPPROTO_IPV6, IPV6_V6ONLY, SNAG_OPTION_V6ONLY },
+	};
+	uint8_t options = 0;
+	for (unsigned i = 0; i < ARRAY_LEN(rows); i++)
+		if (option_get(fd, rows[i].level, rows[i].name))
+			options |= rows[i].option;
+	return options;
 }
 
 static int describe(struct occupant_wish *w, int fd)
@@ -188,7 +199,7 @@ static int describe(struct occupant_wish *w, int fd)
 		return -EAFNOSUPPORT;
 	w->domain = (uint16_t)option_get(fd, SOL_SOCKET, SO_DOMAIN);
 	w->proto = option_get(fd, SOL_SOCKET, SO_TYPE) == SOCK_DGRAM ? SNAG_PROTO_UDP : SNAG_PROTO_TCP;
-	w->options = (uint8_t)options_of(fd);
+	w->options = occupant_options(fd);
 	return w->domain == AF_INET || w->domain == AF_INET6 ? 0 : -EAFNOSUPPORT;
 }
 
@@ -229,6 +240,8 @@ void occupant_claim(struct occupant_claim *c, int fd)
 
 int occupant_settle(struct occupant_claim *c)
 {
+	if (c->wish.as == SNAG_OCCUPANT_TIME_WAIT && c->wish.for_ns <= OCCUPANT_LEFT_MAX_NS)
+		c->wish.addr = occupant_specific(&c->wish.addr);
 	if (c->fd == -EADDRINUSE)	/* no devices for the unprivileged, before Linux 5.7: now it may be free */
 		c->fd = socket_bound(&c->wish, c->wish.options);
 	return c->fd < 0 ? c->fd : settle(&c->wish, c->fd);

@@ -16,7 +16,7 @@
 #define OCCUPANT_LEFT_MAX_NS (60 * 1000000000ull)
 
 struct occupant_wish {
-	struct snag_addr addr;	/* IPv4 or IPv6, with a port; a wildcard in TIME_WAIT leaves one of loopback */
+	struct snag_addr addr;	/* IPv4 or IPv6, with a port; in TIME_WAIT no wildcard: occupant_specific */
 	uint16_t domain;	/* of the socket: AF_INET, AF_INET6 */
 	uint8_t as;		/* enum snag_occupant_as */
 	uint8_t proto;		/* enum snag_proto: TCP or UDP */
@@ -24,6 +24,12 @@ struct occupant_wish {
 	uint32_t device;	/* interface index; 0: none */
 	uint64_t for_ns;	/* real time */
 };
+
+/* The address itself; of a wildcard that of loopback, since what is left of a connection has one address. */
+struct snag_addr occupant_specific(const struct snag_addr *a);
+
+/* Enum snag_option bits of a socket, as they are now. */
+uint8_t occupant_options(int fd);
 
 /* A descriptor that takes the port; what bind() and listen() answer, -errno, where they refuse. */
 int occupant_open(const struct occupant_wish *w);

@@ -151,7 +151,23 @@ static bool is_spent(const struct rule_step *s, unsigned spent)
 	}
 }
 
-static bool step_fits(const struct rule_step *s, const struct snag_call *c)
+/* Has the call a port that can be taken away so? */
+static bool port_fits(const struct engine *e, unsigned action, const struct snag_call *c)
+{
+	struct model_sock m;
+
+	if (action != SNAG_ACTION_time_wait && action != SNAG_ACTION_steal)
+		return true;
+	if (c->call == SNAG_CALL_bind)
+		return c->addr.port != 0;
+	if (!c->serial || !model_get(e->model, c->sock, &m) || m.serial != c->serial)
+		return false;
+	if (action == SNAG_ACTION_steal)	/* bound to port 0, and neither connected nor accepted */
+		return m.on_port && !(m.flags & MODEL_EXPLICIT) && m.state <= SNAG_STATE_LISTEN;
+	return m.local.port || m.state >= SNAG_STATE_SYN_SENT;
+}
+
+static bool step_fits(const struct engine *e, const struct rule_step *s, const struct snag_call *c)
 {
 	unsigned action = s->action == SNAG_ACTION_deny ? SNAG_ACTION_errno : s->action;
 
@@ -159,13 +175,13 @@ static bool step_fits(const struct rule_step *s, const struct snag_call *c)
 		return true;
 	if (action == SNAG_ACTION_backlog)
 		return c->call == SNAG_CALL_listen;
-	return !is_spent(s, c->spent) && answers_met(answers_of(c->call, action, step_errno(s, c)), c);
+	return !is_spent(s, c->spent) && port_fits(e, action, c) && answers_met(answers_of(c->call, action, step_errno(s, c)), c);
 }
 
-static bool rule_fits(const struct rules *r, const struct rule *rule, const struct snag_call *c)
+static bool rule_fits(const struct engine *e, const struct rule *rule, const struct snag_call *c)
 {
 	for (uint32_t i = 0; i < rule->n_steps; i++)
-		if (!step_fits(rules_step(r, rule->first_step + i), c))
+		if (!step_fits(e, rules_step(e->rules, rule->first_step + i), c))
 			return false;
 	return true;
 }
@@ -261,7 +277,7 @@ static void ask_rules(struct engine *e, const struct snag_call *c, bool arrives,
 		const struct rule *rule = rules_rule(r, index);
 
 		if (!rule || !trigger_on(e->triggers, index) || rule_holds(r, rule) != arrives ||
-		    !match_rule(r, rule, c, &v) || !rule_fits(r, rule, c))
+		    !match_rule(r, rule, c, &v) || !rule_fits(e, rule, c))
 			continue;
 		bound_bytes(e, index, c, p);
 		step = trigger_fire(e->triggers, r, index, c, c->start_ns, &draw);

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #define TCP (1u << SNAG_PROTO_TCP)
+#define UDP (1u << SNAG_PROTO_UDP)
 #define UNIX (1u << SNAG_PROTO_UNIX)
 
 /* A datagram socket's connect sends nothing, so nobody refuses it and nothing times out (net/ipv4/datagram.c); on a Unix
@@ -37,6 +38,9 @@ static const struct {
 	{NULL, SNAG_ACTION_clamp, 0, {TCP | UNIX, ANSWERS_ANY, true}},
 	{NULL, SNAG_ACTION_eof, 0, {TCP | UNIX, ANSWERS_ANY, true}},
 	{NULL, SNAG_ACTION_reset, 0, {TCP, ANSWERS_ANY, false}},
+	{NULL, SNAG_ACTION_time_wait, 0, {TCP, ANSWERS_ANY, false}},
+	{NULL, SNAG_ACTION_steal, 0, {TCP | UDP, ANSWERS_ANY, false}},
+	{NULL, SNAG_ACTION_self_connect, 0, {TCP, ANSWERS_ANY, false}},
 	{NULL, SNAG_ACTION_blackhole, 0, {TCP, ANSWERS_ANY, false}},
 };
 

@@ -3,6 +3,7 @@
  * A descriptor leaves the table right before the real close, since another thread may get the same number right after
  * it. A call on a descriptor that is no known socket goes straight to the real function. */
 #include "hook.h"
+#include "ports.h"
 #include <base/sys.h>
 #include <limits.h>
 #include <session/lock.h>
@@ -32,6 +33,7 @@ HOOK int close(int fd)
 		struct sock_ref r = fdtab_take(fd);
 		hook_done(&h, real.close(fd));
 		closed(&h, r);
+		ports_closed(&h);
 	}
 	return (int)hook_leave(&h);
 }
@@ -57,6 +59,7 @@ HOOK int fclose(FILE *f)
 		struct sock_ref r = fdtab_take(fd);
 		hook_done(&h, real.fclose(f));
 		closed(&h, r);
+		ports_closed(&h);
 	}
 	return (int)hook_leave(&h);
 }

@@ -4,6 +4,7 @@
 #include "outside.h"
 #include "identity.h"
 #include "pending.h"
+#include "ports.h"
 #include <base/addr.h>
 #include <base/calls.h>
 #include <base/sys.h>
@@ -126,7 +127,8 @@ bool hook_enter_from(struct hook *h, unsigned id, int fd, const void *caller)
 	h->saved = saved;
 	h->caller = caller;
 	h->after = 0;
-	h->silent = h->begun = h->turn = false;
+	h->silent = h->begun = h->turn = h->claimed = false;
+	h->note = NULL;
 	h->locked = false;
 	describe(h, id, fd);
 	h->locked |= (kinds[id] & LOCKS) != 0 || unlikely(engine.audit && (engine_counts(id) || id == SNAG_CALL_setsockopt));
@@ -286,6 +288,8 @@ static bool act(struct hook *h)
 		memset(&h->plan, 0, sizeof(h->plan));
 		return true;
 	}
+	if (p->action == SNAG_ACTION_self_connect)
+		ports_act(h);
 	if (pending_connect(h))
 		return false;
 	if (fails)
@@ -295,6 +299,8 @@ static bool act(struct hook *h)
 		hook_fail(h, err);
 		return false;
 	}
+	if (p->action != SNAG_ACTION_self_connect)
+		ports_act(h);
 	return fails ? act_failure(h) : true;
 }
 
@@ -353,6 +359,20 @@ static void look_around(struct hook *h, struct engine_holder *who)
 		outside_explain(h, who);
 }
 
+/* Why the rule was not carried out. */
+static unsigned add_note(const struct hook *h, union snag_event *ev, unsigned n)
+{
+	struct snag_event_text *t = &ev[n].text;
+	if (!h->note || !n || n >= SNAG_EVENT_MAX)
+		return n;
+	memset(t, 0, sizeof(*t));
+	t->head.kind = SNAG_EXTRA_TEXT;
+	t->what = SNAG_TEXT_NOTE;
+	t->len = (uint8_t)strnlen(h->note, sizeof(t->text));
+	memcpy(t->text, h->note, t->len);
+	return n + 1;
+}
+
 static void commit(struct hook *h)
 {
 	union snag_event ev[SNAG_EVENT_MAX];
@@ -379,7 +399,7 @@ static void commit(struct hook *h)
 		self_unlock(&g);
 	outside_done();
 	if (h->traced)
-		self_event(ev, n);
+		self_event(ev, unlikely(h->note != NULL) ? add_note(h, ev, n) : n);
 	if (h->out.last)
 		sock_free(&session, h->ref);
 }

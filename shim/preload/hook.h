@@ -16,6 +16,7 @@
 #include "real.h"
 #include "self.h"
 #include <base/addr.h>
+#include <effects/occupant.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pty.h>
@@ -44,6 +45,9 @@ struct hook {
 	bool borrowed;		/* a vfork child in front of exec: nothing of this process is written */
 	bool silent;		/* the result is not committed */
 	bool turn;		/* accept: a connection that was held is this call's to take */
+	bool claimed;		/* closing calls: `claim` is to be settled */
+	struct occupant_claim claim;
+	const char *note;	/* why a rule's action was not carried out; NULL */
 	bool begun;		/* the connection attempt is under way; the real call waits for it */
 };
 

@@ -92,6 +92,18 @@ bool sock_shared(const struct session *s, struct sock_ref r)
 	return word_serial(word) == r.serial && word_state(word) == SOCK_SHARED;
 }
 
+bool sock_sole(const struct session *s, struct sock_ref r)
+{
+	const struct sock *k = tables_sock(s, r.sock);
+	const struct sock_hold *h;
+	uint32_t steps = 0;
+
+	if (!sock_shared(s, r))
+		return sock_is(s, r);
+	h = hold_next(s, r.sock, load_acquire(&k->holds), &steps);
+	return h && h->fds == 1 && !hold_next(s, r.sock, h->next, &steps);
+}
+
 /* Where this slot is the owner's own it is the first to be taken again, while it is warm. */
 static void sock_freed(struct session *s, uint32_t proc, uint32_t sock)
 {

@@ -64,6 +64,8 @@ bool sock_get(const struct session *s, uint32_t sock, struct sock *out);
 bool sock_drop(struct session *s, uint32_t proc, struct sock_ref r, bool keep);
 void sock_free(struct session *s, struct sock_ref r);
 bool sock_shared(const struct session *s, struct sock_ref r);
+/* Under the lock where it is shared: is there but one descriptor of it, in one process? */
+bool sock_sole(const struct session *s, struct sock_ref r);
 
 /* Under the lock: one more descriptor of it in `proc` (dup, adoption, arrival); SOCK_IN_FLIGHT for one on its way.
  * 0; -ENOENT: it is no longer there; -ENOSPC, -ENFILE: no room for the reference. */

@@ -213,3 +213,240 @@ ok"
   with -p "$WORK/p.yaml" --dry-run -- "print(take($a))"
   assert_output ok
 }
+
+# ---- time_wait ----
+
+# What a new socket meets with each pair of SO_REUSEADDR of the old one and the new one; then a client.
+MEETS='
+def row(leave):
+    for old in (0, 1):
+        p = leave(old)
+        print(old, take(p), take(p, 1), take(p, 0, "127.0.0.2"), take(p, 0, "0.0.0.0"), reach(p))
+def bound(old):
+    s = tcp(old); s.bind((L, 0)); p = s.getsockname()[1]; s.close()
+    s = tcp(old); s.bind((L, p)); return s, p
+'
+
+@test "time_wait on close: a restart meets what a real TIME_WAIT gives" {
+  with --rule 'close role=listener: time_wait=50s' -- "$MEETS
+def leave(old):
+    s, p = bound(old); s.listen(); s.close(); return p
+row(leave)"
+  assert_success
+  assert_output "0 EADDRINUSE EADDRINUSE ok EADDRINUSE ECONNREFUSED
+1 EADDRINUSE ok ok EADDRINUSE ECONNREFUSED"
+  local made=$output
+  with --rule 'close state=bound limit=2: time_wait=50s' -- "$MEETS
+def leave(old):
+    s = tcp(old); s.bind((L, 0)); p = s.getsockname()[1]; s.close(); return p
+row(leave)"
+  assert_output "$made"
+  # a real one: closed first on this side
+  run "$PYTHON" -c "$PRELUDE$MEETS
+def leave(old):
+    s, p = bound(old); s.listen(); c = socket.create_connection((L, p)); a, _ = s.accept(); a.close(); s.close(); c.close(); return p
+row(leave)"
+  assert_output "$made"
+}
+
+@test "time_wait on close: on a port of every address, IPv6, and by a connection that its peer closed first" {
+  with --rule 'close role=listener: time_wait=50s' --rule 'close state=close_wait: time_wait=50s' -- "
+for host, family in (('0.0.0.0', socket.AF_INET), ('::', socket.AF_INET6), ('::1', socket.AF_INET6)):
+    s = tcp(0, family); s.bind((host, 0)); p = s.getsockname()[1]; s.listen(); s.close()
+    print(take(p, 0, host), take(p, 0, '127.0.0.2'))
+s = tcp(); s.bind((L, 0)); s.listen(); c = tcp(); c.bind((L, 0)); p = c.getsockname()[1]; c.connect(s.getsockname())
+a, _ = s.accept(); a.close(); print(c.recv(1)); c.close(); print(take(p))"
+  assert_success
+  assert_output "EADDRINUSE ok
+EADDRINUSE ok
+EADDRINUSE ok
+b''
+EADDRINUSE"
+}
+
+@test "time_wait: all processes of the session meet it, and others; it ends on time, by the virtual clock" {
+  with --rule 'close role=listener limit=1: time_wait=40s' --set kernel.clock=100 -- "
+s = tcp(); s.bind((L, 0)); s.listen(); p = s.getsockname()[1]; s.close()
+os.spawnv(os.P_WAIT, sys.executable, [sys.executable, '-c', '''
+import socket
+s = socket.socket()
+try: s.bind((\"127.0.0.1\", %d)); print(\"ok\")
+except OSError as e: print(\"in use\")''' % p])
+env = {k: v for k, v in os.environ.items() if not k.startswith(('LD_', 'SNAG_SESSION', 'SNAG_INHERITED'))}
+print(until(lambda: take(p) == 'ok'))"
+  assert_success
+  assert_output "in use
+True"
+  run jq -s 'map(select(.call == "occupy")) | map(.what) == ["begin", "end"] and (.[1].t - .[0].t | . > 0.3 and . < 20)' "$WORK/trace.jsonl"
+  assert_output true
+}
+
+@test "time_wait on bind: the port is found in it; SO_REUSEADDR, which the predecessor had too, cures it" {
+  local a
+  a=$(free_port)
+  with --rule "bind port=$a first=1: time_wait=50s" --rule "bind port=$((a + 1)) first=1: time_wait=50s" -- "
+print(take($a), take($a), take($a, 1))
+print(take($a + 1, 1), take($a + 1), take($a + 1, 1))
+s = socket.socket(); print(name(s.bind, (L, 0)))"
+  assert_success
+  assert_output "EADDRINUSE EADDRINUSE EADDRINUSE
+ok EADDRINUSE ok
+ok"
+  trace 'select(.call == "bind" and .errno) | "\(.by) \(.why.code) \(.why.holder.occupant) \(.why.holder.state)"'
+  assert_output "rule held rule rule1 time_wait
+kernel held rule rule1 time_wait
+kernel held rule rule1 time_wait
+kernel held rule rule2 time_wait"
+}
+
+@test "what cannot be carried out leaves the call alone and says why" {
+  local a
+  a=$(free_port)
+  with --rule 'close role=listener: time_wait=50s' --rule "bind port=$a: time_wait=50s" --rule 'connect: self_connect' -- "
+s = tcp(1); s.bind((L, 0)); s.listen(); p = s.getsockname()[1]; d = s.dup(); s.close(); print(reach(p))
+c = tcp(); c.bind((L, 0)); print(name(c.connect, d.getsockname()))
+t = tcp(); t.bind((L, $a + 1)); print(name(t.bind, (L, $a)), take($a + 1))
+c = tcp(); c.settimeout(0.05); print(name(c.connect, ('192.0.2.1', 9)) != 'ok')
+os.dup2(os.open('/dev/null', os.O_RDONLY), d.fileno()); d.close(); print(take(p))"
+  assert_success
+  assert_output "ok
+ok
+EINVAL EADDRINUSE
+True
+ok"
+  trace 'select(.note) | "\(.call) \(.by) \(.note)"'
+  assert_output "close kernel other descriptors of the socket are open
+connect kernel the port is in use already
+connect kernel the socket is bound to another address
+bind kernel the socket has an address already
+connect kernel no interface has this address"
+  run "$SNAG" trace --call close "$WORK/trace.jsonl"
+  assert_output --partial "matched rule rule1
+         not carried out: other descriptors of the socket are open"
+}
+
+# ---- steal ----
+
+@test "steal: a port that was handed out is gone between close and bind, for a while" {
+  with --rule 'close: steal=400ms' -- "
+def handed_out(listens, kind=socket.SOCK_STREAM):
+    s = socket.socket(type=kind); s.bind((L, 0)); p = s.getsockname()[1]
+    if listens: s.listen()
+    s.close(); return p
+p, q, u = handed_out(False), handed_out(True), handed_out(False, socket.SOCK_DGRAM)
+print(take(p), take(p, 1), reach(p), take(q), take(q, 1), reach(q), take(u, 0, L, socket.SOCK_DGRAM), take(u))
+print(*[until(lambda: take(*a) == 'ok') for a in ((p,), (q,), (u, 0, L, socket.SOCK_DGRAM))])
+print(take(p))"
+  assert_success
+  assert_output "EADDRINUSE EADDRINUSE ECONNREFUSED EADDRINUSE EADDRINUSE ECONNREFUSED EADDRINUSE ok
+True True True
+ok"
+  trace 'select(.call == "bind" and .errno) | .why.holder.occupant'
+  assert_line --index 0 "rule rule1"
+}
+
+@test "steal: not from a socket that named its port, nor from a connection" {
+  local a
+  a=$(free_port)
+  with --rule 'close: steal=50s' -- "
+print(take($a), take($a))
+s = tcp(1); s.bind((L, $a)); s.listen(); c = socket.create_connection((L, $a)); x, _ = s.accept()
+x.close(); c.close(); s.close(); print(take($a, 1))"
+  assert_success
+  assert_output "ok ok
+ok"
+  trace 'select(.rule)'
+  assert_output ""
+}
+
+# ---- self_connect ----
+
+@test "self_connect: blocking, poll, select, epoll, edges: as a real one, IPv4 and IPv6" {
+  local a made host
+  a=$(free_port)
+  for host in 127.0.0.1 127.0.0.9 ::1; do
+    run timeout 60 "$SNAG" run -q -o "$WORK/trace.jsonl" --rule 'connect: self_connect' -- "$PROGRAMS/selfconn" rule $host "$a" 3>&-
+    assert_success
+    assert_line --index 0 "blocking: connect=ok error=ok ends=1 again=EISCONN/EISCONN sent=5 got=5 hello end=0"
+    made=$output
+    run timeout 60 "$PROGRAMS/selfconn" real $host "$a" 3>&-
+    assert_output "$made"
+  done
+  trace 'select(.call == "connect" and .by == "rule") | .state' 
+  assert_line --index 0 established
+}
+
+@test "self_connect: to the wildcard, and when the rule is told to stop" {
+  local a
+  a=$(free_port)
+  with --rule 'connect limit=1: self_connect' -- "
+s = tcp(1); s.connect(('0.0.0.0', $a)); print(s.getsockname() == s.getpeername() == (L, $a)); s.close()
+print(reach($a))"
+  assert_output "True
+ECONNREFUSED"
+}
+
+# ---- crash points ----
+
+# crash HOW CALL: a server that dies at a point of its life, by a rule or by its own hand, and is started again. Each life
+# tells how far it came; the parent is its client.
+CRASH='
+import signal
+how, point = sys.argv[1], sys.argv[2]
+def step(who, name_, f, *a):
+    if who and how == "hand" and point == "before " + name_: os.kill(os.getpid(), signal.SIGKILL)
+    r = f(*a)
+    if who and how == "hand" and point == "after " + name_: os.kill(os.getpid(), signal.SIGKILL)
+    os.write(1, (name_ + " ").encode()); return r
+def serve(who, port, reuse):
+    s = tcp(reuse)
+    try:
+        step(who, "bind", s.bind, (L, port)); step(who, "listen", s.listen)
+        select.select([s], [], [])
+        a, _ = step(who, "accept", s.accept); step(who, "close", a.close)
+    except OSError as e: os.write(1, (errno.errorcode[e.errno] + " ").encode())
+    os._exit(0)
+def life(who, port, reuse):
+    r, w = os.pipe(); pid = os.fork()
+    if not pid: os.dup2(w, 1); serve(who, port, reuse)
+    os.close(w); said, c = b"", None
+    while data := os.read(r, 64):
+        said += data
+        if b"listen" in said and not c: c = socket.create_connection((L, port))
+    os.close(r); print(said.decode(), os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), end=" ")
+    if c:
+        c.settimeout(5)
+        try: print("client", c.recv(1))
+        except OSError as e: print("client", type(e).__name__)
+    else: print("no client")
+    return c
+port, reuse = int(sys.argv[3]), int(sys.argv[4])
+first = life(True, port, reuse)
+second = life(False, port, reuse)
+'
+
+@test "crash points: a server killed right before and right after a call leaves what a real kill leaves" {
+  local call when reuse point rule made
+  for call in bind listen accept close; do
+    for when in before after; do
+      reuse=$([ "$when" = after ] && echo 1 || echo 0)
+      point="$when $call"
+      rule="$call first=1: signal=SIGKILL"
+      if [ "$call" = close ]; then rule="close role=accepted first=1: signal=SIGKILL"; fi
+      if [ "$when" = after ]; then rule+=" after_call=true"; fi
+      run timeout 60 "$SNAG" run -q -o "$WORK/trace.jsonl" --rule "$rule" -- "$PYTHON" -c "$PRELUDE$CRASH" rule "$point" "$(free_port)" "$reuse" 3>&-
+      assert_success
+      made=$output
+      run timeout 60 "$PYTHON" -c "$PRELUDE$CRASH" hand "$point" "$(free_port)" "$reuse"
+      assert_success
+      echo "$point: $output"
+      assert_equal "$made" "$output"
+      assert_line --index 0 --partial -- "-9 "
+      # the session is whole: nothing lost, every process has its end, and the session has its own
+      run jq -rs 'map(select(.call == "lost")) | length' "$WORK/trace.jsonl"
+      assert_output 0
+      run jq -s '(map(select(.call == "process" and .what == "start") | .pid) | sort) == (map(select(.call == "process" and .what == "end") | .pid) | sort) and .[-1].what == "end" and any(.[]; .call == "rule" and .signal == "SIGKILL")' "$WORK/trace.jsonl"
+      assert_output true
+    done
+  done
+}

@@ -259,3 +259,40 @@ print(*sorted(seen))"
   assert_success
   assert_output "EMFILE ok"
 }
+
+@test "time-wait-restart" {
+  local port
+  port=$(free_port)
+  with time-wait-restart --set 'rules[0].do.time_wait=1s' -- "
+s = socket.socket(); print(name(s.bind, ('127.0.0.1', $port)))
+while name(s.bind, ('127.0.0.1', $port)) != 'ok': time.sleep(0.05)
+s.listen(); print('listens')"
+  assert_success
+  assert_output "EADDRINUSE
+listens"
+  run jq -s 'map(select(.call == "bind")) | .[0].why.holder.occupant == "rule just-restarted" and .[-1].t - .[0].t >= 0.9' "$WORK/trace.jsonl"
+  assert_output true
+  port=$(free_port)
+  with time-wait-restart -- "
+s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); s.bind(('127.0.0.1', $port)); s.listen(); print('listens')"
+  assert_output listens
+}
+
+@test "ephemeral-exhaustion" {
+  local here
+  here=$(free_port)	# below the machine's own ephemeral ports, and not one of the policy's
+  with ephemeral-exhaustion --set kernel.clock=60 -- "
+def listener(host):
+    s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); s.bind((host, $here)); s.listen(64); return s
+def call(s):
+    c = socket.socket(); r = name(c.connect, s.getsockname()); c.close()
+    if r == 'ok': s.accept()[0].close()
+    return r
+a, b = listener('127.0.0.1'), listener('127.0.0.2')
+print([call(a) for _ in range(18)].count('ok'), call(a), [call(b) for _ in range(16)].count('ok'), call(b))
+while call(a) != 'ok': time.sleep(0.05)
+print('again')"
+  assert_success
+  assert_output "16 EADDRNOTAVAIL 16 EADDRNOTAVAIL
+again"
+}
