@@ -95,10 +95,10 @@ b.yaml: ok: 2 rules, mode log"
 }
 
 @test "what is not built is refused by name" {
-  run --separate-stderr "$SNAG" check --rule 'close: steal=1s'
+  printf 'version: 1\nexpect: [{exit: 0}]\n' >later.yaml
+  run --separate-stderr "$SNAG" check later.yaml
   assert_failure 2
-  assert_equal "$stderr" \
-    "--rule 1:8: error: do.steal: is not built yet"
+  assert_equal "$stderr" "later.yaml:2:1: error: expect: is not built yet"
 }
 
 @test "shipped policies: all good, found by name" {

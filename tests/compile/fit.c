@@ -282,13 +282,20 @@ static const struct given_row unbuilt[] = {
 	 ""},
 	{V1 "rules:\n"
 	    "  - {call: close, do: {time_wait: 60s}}\n",
-	 "p.yaml:3:24: error: rules[0].do.time_wait: is not built yet\n"},
+	 ""},
 	{V1 "rules:\n"
 	    "  - {call: close, do: {steal: 1s}}\n",
-	 "p.yaml:3:24: error: rules[0].do.steal: is not built yet\n"},
+	 ""},
 	{V1 "rules:\n"
 	    "  - {call: connect, do: self_connect}\n",
-	 "p.yaml:3:25: error: rules[0].do.self_connect: is not built yet\n"},
+	 ""},
+	{V1 "rules:\n"
+	    "  - {call: listen, do: {time_wait: 60s}}\n"
+	    "  - {call: bind, do: {steal: 60}}\n"
+	    "  - {call: close, do: self_connect}\n",
+	 "p.yaml:3:25: error: rules[0].do.time_wait: does not fit listen; it fits close, bind\n"
+	 "p.yaml:4:30: error: rules[1].do.steal: a duration carries a unit; write 60s for seconds, or 60ms\n"
+	 "p.yaml:5:23: error: rules[2].do.self_connect: does not fit close; it fits connect\n"},
 	{V1 "rules:\n"
 	    "  - {call: accept, do: eof}\n",
 	 "p.yaml:3:24: error: rules[0].do.eof: does not fit accept; it fits recv\n"},

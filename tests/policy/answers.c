@@ -23,6 +23,10 @@ static void test_rows(void **state)
 	assert_int_equal(answers_of(SNAG_CALL_sendfile, SNAG_ACTION_errno, EAGAIN).wait, ANSWERS_NONBLOCKING);
 	assert_true(answers_of(SNAG_CALL_read, SNAG_ACTION_clamp, 0).stream);
 	assert_int_equal(answers_of(SNAG_CALL_accept, SNAG_ACTION_reset, 0).protos, 1 << SNAG_PROTO_TCP);
+	assert_int_equal(answers_of(SNAG_CALL_bind, SNAG_ACTION_time_wait, 0).protos, 1 << SNAG_PROTO_TCP);
+	assert_int_equal(answers_of(SNAG_CALL_close, SNAG_ACTION_steal, 0).protos,
+			 1 << SNAG_PROTO_TCP | 1 << SNAG_PROTO_UDP);
+	assert_int_equal(answers_of(SNAG_CALL_connect, SNAG_ACTION_self_connect, 0).protos, 1 << SNAG_PROTO_TCP);
 	assert_int_equal(answers_denied(SNAG_CALL_connect), ECONNREFUSED);
 	assert_int_equal(answers_denied(SNAG_CALL_bind), EACCES);
 }
