@@ -63,6 +63,7 @@ enum snag_bind {
 enum snag_change {
 	SNAG_CHANGE_BACKLOG = 1 << 0,	/* listen: another argument, by a rule or by somaxconn */
 	SNAG_CHANGE_RANGE = 1 << 1,	/* the port comes out of the virtual kernel's ip_local_port_range */
+	SNAG_CHANGE_ADMIT = 1 << 3,	/* nothing: the virtual kernel would admit it, whatever the machine says */
 	SNAG_CHANGE_PORT = 1 << 2,	/* and is `port`, where the machine's own choice will not do */
 };
 
@@ -91,6 +92,8 @@ enum snag_why {
 	SNAG_WHY_WRONG_STATE,	/* the socket's state does not allow the call */
 	SNAG_WHY_WRONG_TYPE,	/* the socket's type does not allow the call */
 	SNAG_WHY_UNKNOWN_HOLDER,/* in use by a socket outside the session */
+	SNAG_WHY_PROFILE,	/* the kernel whose rules hold refuses it, and Linux does not */
+	SNAG_WHY_STRICTER,	/* the kernel whose rules hold would admit it, and the real one does not */
 	SNAG_WHY_NO_PORT,	/* all ports of ip_local_port_range are taken: the machine's, or the virtual kernel's */
 	SNAG_WHY_SAME_TUPLE,	/* the socket's own address and port are connected to that peer already */
 	SNAG_WHY_OPEN_FILES,	/* a descriptor at or above open_files of the virtual kernel */

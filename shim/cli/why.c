@@ -110,6 +110,8 @@ void why_text(struct buf *b, unsigned code, const struct record *r)
 		[SNAG_WHY_WRONG_STATE] = "the socket's state does not allow the call",
 		[SNAG_WHY_WRONG_TYPE] = "the socket's type does not allow the call",
 		[SNAG_WHY_UNKNOWN_HOLDER] = "held by a socket outside the session, or by the TIME_WAIT of one",
+		[SNAG_WHY_PROFILE] = "the kernel whose rules hold refuses port 0",
+		[SNAG_WHY_STRICTER] = "the machine's own kernel refuses what the one whose rules hold would admit",
 		[SNAG_WHY_NO_PORT] = "every port of ip_local_port_range is taken",
 		[SNAG_WHY_SAME_TUPLE] = "this address and port are connected to that peer already, or in TIME_WAIT",
 		[SNAG_WHY_OPEN_FILES] = "no descriptor below open_files is free",
@@ -117,6 +119,10 @@ void why_text(struct buf *b, unsigned code, const struct record *r)
 	};
 	const struct record_holder *h = &r->why.holder;
 
+	if (code == SNAG_WHY_STRICTER && h->sock != RECORD_NONE) {
+		buf_str(b, words[code]);
+		buf_str(b, ": ");
+	}
 	if (h->pid != RECORD_NONE || h->sock != RECORD_NONE || h->inode != RECORD_NONE || holder_remains(h)) {
 		buf_str(b, "held by ");
 		why_holder(b, h, r->t);
@@ -200,6 +206,8 @@ static void fix_held(struct buf *b, const struct record *r)
 			add(b, "SO_REUSEPORT on this socket too, as the same user");
 		else if (text_is(h->state, "time_wait"))
 			fix_time_wait(b, r);
+		else if (text_is(h->state, "bound") && text_is(r->by, "model"))	/* by rules that know no such sharing */
+			add(b, "SO_REUSEPORT on both sockets");
 		else if (text_is(h->state, "bound") && has_option(h, "SO_REUSEADDR"))
 			add(b, "SO_REUSEADDR on this socket too");
 	}
@@ -227,7 +235,7 @@ void why_fix(struct buf *b, unsigned code, const struct record *r)
 		[SNAG_WHY_OPEN_SOCKETS] = "fewer open sockets; or a higher open_sockets",
 	};
 
-	if (code == SNAG_WHY_HELD)
+	if (code == SNAG_WHY_HELD || (code == SNAG_WHY_STRICTER && r->why.holder.sock != RECORD_NONE))
 		fix_held(b, r);
 	else if (code < SNAG_WHYS && fixes[code])
 		buf_str(b, fixes[code]);

@@ -136,5 +136,7 @@ void kernel_make(const struct policy *p, struct snag_kernel *k)
 	k->privileged = object_num(o, KEY_kernel_privileged, 1) != 0;
 	k->tw_reuse = (uint8_t)object_num(o, KEY_kernel_tcp_tw_reuse, k->tw_reuse);
 	k->syn_retries = (uint8_t)object_num(o, KEY_kernel_tcp_syn_retries, 0);
-	k->bindv6only = object_num(o, KEY_kernel_bindv6only, 0) != 0;
+	k->bindv6only = object_num(o, KEY_kernel_bindv6only, k->profile == SNAG_PROFILE_FREEBSD) != 0;
+	if (k->profile == SNAG_PROFILE_FREEBSD)		/* V_ip6_v6only (sys/netinet6/in6_proto.c) */
+		k->given |= SNAG_KERNEL_BINDV6ONLY;
 }

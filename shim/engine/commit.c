@@ -446,6 +446,8 @@ unsigned engine_commit(struct engine *e, const struct snag_call *c, const struct
 		reason = explain(c, p, o, holder);
 		look_for_tuple(e, c, &reason);
 		look_for_remains(e, c, &reason);
+		if (enforce_stricter(e, c, p, o, reason.holder))
+			reason.why = SNAG_WHY_STRICTER;
 	}
 	build_call(c, p, &ev[0].call);
 	build_result(e, c, p, o, &v, &ev[0].call);

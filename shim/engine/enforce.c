@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <model/ephemeral.h>
+#include <model/profile.h>
 #include <model/virtual.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -110,6 +111,18 @@ bool enforce_refused(const struct snag_call *c, const struct snag_plan *p, const
 	if (o->real_err >= 0)
 		return false;
 	return p->by == SNAG_BY_MODEL || (p->bind == SNAG_BIND_PROVEN && o->err == EADDRINUSE);
+}
+
+bool enforce_stricter(const struct engine *e, const struct snag_call *c, const struct snag_plan *p,
+		      const struct snag_outcome *o, uint32_t holder)
+{
+	const struct snag_kernel *k = engine_kernel(e);
+
+	if (!k || !(p->changes & SNAG_CHANGE_ADMIT))
+		return false;
+	if (o->real_err == EACCES)
+		return profile_opens_low_ports(k->profile, &c->addr);
+	return o->real_err == EADDRINUSE && holder && holder <= SNAG_SOCKS;
 }
 
 static bool closes(const struct snag_call *c, const struct snag_outcome *o)

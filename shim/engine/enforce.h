@@ -11,6 +11,9 @@ unsigned enforce_time_waits(const struct engine *e, const struct snag_addr *loca
 
 /* Did the program get the virtual kernel's refusal? */
 bool enforce_refused(const struct snag_call *c, const struct snag_plan *p, const struct snag_outcome *o);
+/* The machine refused it, because of this holder (0: none), where the virtual kernel would not have. */
+bool enforce_stricter(const struct engine *e, const struct snag_call *c, const struct snag_plan *p,
+		      const struct snag_outcome *o, uint32_t holder);
 /* Right before and right after the model learns what became of a call. */
 void enforce_before(struct engine *e, const struct snag_call *c, const struct snag_outcome *o);
 void enforce_after(struct engine *e, const struct snag_call *c, const struct snag_outcome *o);

@@ -2,6 +2,7 @@
 #include "virtual.h"
 #include "ephemeral.h"
 #include "port.h"
+#include "profile.h"
 #include "record.h"
 
 #include <errno.h>
@@ -83,27 +84,46 @@ static bool fails_before(const struct snag_plan *p)
 	return p->sure == SNAG_CERTAIN && p->model_err && p->model_err != EADDRINUSE;
 }
 
-/* Connected, or waiting to be accepted; of a closed connection the waits tell. */
+
+/* Of a closed connection the waits tell. */
 static bool lives(uint32_t sock, const struct model_sock *r)
 {
-	return r->state >= SNAG_STATE_SYN_SENT && r->state != SNAG_STATE_TIME_WAIT &&
-	       !(model_is_bare(sock) && r->state == SNAG_STATE_FIN_WAIT);
+	return r->state != SNAG_STATE_TIME_WAIT && !(model_is_bare(sock) && r->state == SNAG_STATE_FIN_WAIT);
 }
 
-/* Connected sockets really have SO_REUSEADDR, for the sake of their TIME_WAIT, even where the program has not set it:
- * next to one of those the real kernel may admit what it must not. Its number; 0: there is none. */
-static uint32_t admits_wrongly(const struct model *m, uint32_t self, const struct bind_claim *new, uint64_t now_ns)
+/* What the socket claims, or is about to. */
+static struct bind_claim claim_for(const struct model_sock *r, const struct snag_call *c)
+{
+	struct bind_claim new = port_claim(r, c->start_ns);
+
+	if (c->call == SNAG_CALL_bind) {
+		new.addr = c->addr;
+		new.vague = false;
+	}
+	return new;
+}
+
+/* SO_REUSEPORT alone is enough next to a connection: the machine has to be asked by the option that it heeds. */
+static bool lifts_by_reuseport(const struct snag_kernel *k, const struct model_sock *r)
+{
+	return k->profile != SNAG_PROFILE_LINUX && (r->options & SNAG_OPTION_REUSEPORT);
+}
+
+/* The first living socket on the port that is in the way by these rules; connected_only: of those that have a peer. */
+static uint32_t rival_of(const struct model *m, uint32_t self, uint8_t proto, unsigned profile,
+			 const struct bind_claim *new, bool connected_only, uint64_t now_ns)
 {
 	const struct model_sock *r;
 	struct port_walk w;
 	uint32_t at;
 
-	if (!(new->options & SNAG_OPTION_REUSEADDR))
-		return 0;
-	port_walk_begin(&w, m, port_chain(SNAG_PROTO_TCP, &new->addr));
+	port_walk_begin(&w, m, port_chain(proto, &new->addr));
 	while ((r = port_walk_next(&w, &at))) {
 		struct bind_claim old = port_claim(r, now_ns);
-		if (at != self && lives(at, r) && bind_conflict(new, &old) != BIND_FREE)
+		bool connected = record_connected(r);
+		if (at == self || !record_holds(r) || !lives(at, r) || (connected_only && !connected))
+			continue;
+		if (profile_conflict(profile, new, &old, connected) == BIND_CONFLICT)
 			return at;
 	}
 	return 0;
@@ -118,30 +138,64 @@ static void limit_waits(const struct model *m, const struct snag_kernel *k, cons
 
 	if (!r || r->proto != SNAG_PROTO_TCP || r->state == SNAG_STATE_LISTEN || fails_before(p))
 		return;
-	new = port_claim(r, c->start_ns);
-	if (binds) {
-		new.addr = c->addr;
-		new.vague = false;
-	}
+	if (!binds && !profile_listen_checks(k->profile))
+		return;
+	new = claim_for(r, c);
 	if (!new.addr.port)
 		return;
 	v->wait = waits_refuse(m, k, &new, c->start_ns);
 	if (v->wait && !(binds && waits_doubtful(m, v->wait))) {
 		refuse(v, EADDRINUSE, SNAG_WHY_HELD);
-	} else if (v->wait || (binds && (v->holder = admits_wrongly(m, c->sock, &new, c->start_ns)))) {
+		return;
+	}
+	/* Connected sockets really have SO_REUSEADDR, for the sake of their TIME_WAIT, even where the program has not
+	 * set it: next to one of those the real kernel may admit what it must not. */
+	if (binds && !v->wait && (r->options & SNAG_OPTION_REUSEADDR))
+		v->holder = rival_of(m, c->sock, c->proto, k->profile, &new, true, c->start_ns);
+	if (v->wait || v->holder) {
 		v->bind = SNAG_BIND_PROVEN;
 		v->why = SNAG_WHY_HELD;
-	} else if (binds && !(r->options & SNAG_OPTION_REUSEADDR) && waits_past(m, &new, c->start_ns)) {
+	} else if (binds && !(r->options & SNAG_OPTION_REUSEADDR) &&
+		   (waits_past(m, &new, c->start_ns) || lifts_by_reuseport(k, r))) {
 		v->bind = SNAG_BIND_LIFTED;
 	}
+}
+
+/* ---- whose rules: profile.h ---- */
+
+/* What that kernel would refuse and Linux admits; else the event says so if the machine refuses. */
+static void limit_profile(const struct model *m, const struct snag_kernel *k, const struct snag_call *c,
+			  const struct snag_plan *p, struct virtual_verdict *v)
+{
+	const struct model_sock *r = record_of(m, c->sock, c->serial);
+	struct bind_claim new;
+
+	if (k->profile == SNAG_PROFILE_LINUX || !r || fails_before(p))
+		return;
+	if (c->call == SNAG_CALL_connect) {
+		if (r->proto == SNAG_PROTO_TCP && !record_connected(r) && r->state != SNAG_STATE_LISTEN &&
+		    c->addr.family && !c->addr.port && profile_port_zero(k->profile))
+			refuse(v, profile_port_zero(k->profile), SNAG_WHY_PROFILE);
+		return;
+	}
+	if (r->proto != SNAG_PROTO_TCP && r->proto != SNAG_PROTO_UDP)
+		return;
+	new = claim_for(r, c);
+	v->holder = new.addr.port ? rival_of(m, c->sock, c->proto, k->profile, &new, false, c->start_ns) : 0;
+	if (v->holder)
+		refuse(v, EADDRINUSE, SNAG_WHY_HELD);
+	else
+		v->changes |= SNAG_CHANGE_ADMIT;
 }
 
 /* ---- ephemeral ports ---- */
 
 /* What a kernel answers when none is left; over UDP see inet_autobind() (net/ipv4/af_inet.c). */
-static int exhausted(const struct snag_call *c)
+static int exhausted(unsigned profile, const struct snag_call *c)
 {
-	return c->call != SNAG_CALL_connect ? EADDRINUSE : c->proto == SNAG_PROTO_UDP ? EAGAIN : EADDRNOTAVAIL;
+	if (c->call != SNAG_CALL_connect)
+		return profile_exhausted(profile);
+	return c->proto == SNAG_PROTO_UDP ? EAGAIN : EADDRNOTAVAIL;
 }
 
 /* Does the call give the socket a port of the kernel's choice? */
@@ -167,7 +221,7 @@ static void limit_range(const struct model *m, const struct snag_kernel *k, cons
 
 	if (!r || fails_before(p) || !wants_port(r, c))
 		return;
-	v->changes = SNAG_CHANGE_RANGE;
+	v->changes |= SNAG_CHANGE_RANGE;
 	v->why = SNAG_WHY_NO_PORT;
 	if (!keeps && !(k->given & SNAG_KERNEL_OUTSIDE))
 		return;		/* the machine itself chooses within the range */
@@ -176,12 +230,12 @@ static void limit_range(const struct model *m, const struct snag_kernel *k, cons
 		v->bind = SNAG_BIND_LIFTED;
 	v->changes |= SNAG_CHANGE_PORT;
 	if (!v->port)
-		refuse(v, exhausted(c), SNAG_WHY_NO_PORT);
+		refuse(v, exhausted(k->profile, c), SNAG_WHY_NO_PORT);
 }
 
 bool virtual_exhausted(const struct snag_call *c, int err)
 {
-	return err == exhausted(c);
+	return err == exhausted(SNAG_PROFILE_LINUX, c);
 }
 
 /* ---- backlogs: __sys_listen() (net/socket.c), for every family ---- */
@@ -223,10 +277,12 @@ static const struct {
 	{SNAG_CALL_dup2, 0, SNAG_KERNEL_OPEN_FILES, limit_wanted},
 	{SNAG_CALL_dup3, 0, SNAG_KERNEL_OPEN_FILES, limit_wanted},
 	{SNAG_CALL_bind, SNAG_FACT_PRIVILEGED, PORT_KEYS, limit_ports},
+	{SNAG_CALL_bind, 0, SNAG_KERNEL_RULES, limit_profile},
 	{SNAG_CALL_bind, 0, WAITS_KEYS, limit_waits},
 	{SNAG_CALL_bind, 0, RANGE_KEYS, limit_range},
 	{SNAG_CALL_listen, 0, SNAG_KERNEL_SOMAXCONN, NULL},
 	{SNAG_CALL_listen, 0, RANGE_KEYS, limit_range},
+	{SNAG_CALL_connect, 0, SNAG_KERNEL_RULES, limit_profile},
 	{SNAG_CALL_connect, 0, RANGE_KEYS, limit_range},
 	{SNAG_CALL_listen, 0, WAITS_KEYS, limit_waits},
 	{SNAG_CALL_connect, 0, WAITS_KEYS, NULL},

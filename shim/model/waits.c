@@ -1,6 +1,7 @@
 /* waits.c - TIME_WAIT as the virtual kernel keeps it. */
 #include "waits.h"
 #include "model.h"
+#include "profile.h"
 #include "record.h"
 
 #include <base/addr.h>
@@ -107,10 +108,9 @@ uint32_t waits_refuse(const struct model *m, const struct snag_kernel *k, const 
 	uint32_t wait, doubtful = 0;
 	struct model_wait *e;
 
-	(void)k;
 	while ((e = walk_next(&w, &wait))) {
 		struct bind_claim old = claim_of(e);
-		if (e->until_ns <= now_ns || bind_conflict(new, &old) == BIND_FREE)
+		if (e->until_ns <= now_ns || profile_conflict(k->profile, new, &old, true) == BIND_FREE)
 			continue;
 		if (!(e->flags & WAIT_DOUBT))
 			return wait;

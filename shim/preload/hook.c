@@ -197,7 +197,7 @@ static bool ask_engine(struct hook *h)
 	if (facts)
 		facts_fill(&h->call, facts, h->caller);
 	/* A killed process may stand in the tables for a while: what it leaves on a port is not what it held. */
-	if (unlikely(engine_keeps_waits(&engine)) && (kinds[h->call.call] & LOCKS) && h->call.proto == SNAG_PROTO_TCP)
+	if (unlikely(engine_keeps_waits(&engine)) && (kinds[h->call.call] & LOCKS) && h->call.domain != AF_UNIX)
 		proc_reap(&session, self_closed, NULL);
 	struct outside_list *others = outside_wanted(h, facts) ? outside_ask(h) : NULL;
 	h->call.start_ns = self_now();
