@@ -296,3 +296,52 @@ print('again')"
   assert_output "16 EADDRNOTAVAIL 16 EADDRNOTAVAIL
 again"
 }
+
+@test "tiny-kernel" {
+  # Four ports somewhere else each time: others on this machine may use some of them.
+  local low=$((33000 + RANDOM % 27000))
+  with tiny-kernel --set "kernel.ip_local_port_range=$low..$((low + 3))" -- "
+s = server()
+made = []
+def connect():
+    made.append(socket.create_connection(s.getsockname()))
+while (got := name(connect)) == 'ok' and len(made) < 9: made.append(s.accept()[0])
+print(len(made) <= 8, got)
+made.clear()
+def fill():
+    while len(made) < 99: made.append(socket.socket())
+print(name(fill), max(m.fileno() for m in made))
+made.clear()
+print(name(socket.socket().bind, ('', 80)))"
+  assert_success
+  assert_output "True EADDRNOTAVAIL
+EMFILE 63
+EACCES"
+  run jq -rs '[.[] | select(.by == "model") | .why.code] | join(" ")' "$WORK/trace.jsonl"
+  assert_output "no_port open_files privileged"
+}
+
+@test "time-wait-fast" {
+  with time-wait-fast -- "
+s = server(); port = s.getsockname()[1]
+c = socket.create_connection(s.getsockname()); a, _ = s.accept()
+a.close(); s.close(); c.recv(1); c.close()
+got = []
+while not got or got[-1] != 'ok':
+    b = socket.socket(); got.append(name(b.bind, ('127.0.0.1', port))); b.close()
+print(got[0], got[-1])"
+  assert_success
+  assert_output "EADDRINUSE ok"
+  run jq -rs '[.[] | select(.by == "model")][0].why.holder | .state, ((.until - .since) * 1000 | round)' "$WORK/trace.jsonl"
+  assert_output "time_wait
+600"
+}
+
+@test "freebsd" {
+  with freebsd -- "
+s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); s.bind(('127.0.0.1', 0))
+t = socket.socket(); t.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+print(name(t.bind, s.getsockname()), name(socket.socket().connect, ('127.0.0.1', 0)))"
+  assert_success
+  assert_output "EADDRINUSE EADDRNOTAVAIL"
+}
