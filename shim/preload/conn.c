@@ -74,11 +74,11 @@ HOOK int connect(int fd, const struct sockaddr *sa, socklen_t len)
 		if (r < 0 && h.begun && errno == EALREADY)	/* SO_SNDTIMEO has passed */
 			errno = EINPROGRESS;
 		hook_done(&h, r);
-		if (!h.out.err || h.out.err == EINPROGRESS)
-			stream_made(&h, fd, h.ref);
 		if (engine.audit || engine_keeps_waits(&engine))
 			facts_local(fd, &h.out.local);
 	}
+	if (!h.out.err || h.out.err == EINPROGRESS)
+		stream_made(&h, fd, h.ref);
 	return (int)hook_leave(&h);
 }
 

@@ -200,7 +200,8 @@ static struct pending describe(const struct hook *h)
 		q.ours = wait / NSEC_PER_MSEC < UINT32_MAX / 2 ? (unsigned)(wait / NSEC_PER_MSEC) : UINT32_MAX / 2;
 	} else if (wait && fails_with(p, ECONNREFUSED)) {
 		q.kind = PENDING_REFUSE;
-	} else if (wait && p->action == SNAG_ACTION_NONE) {
+	} else if (wait && (p->action == SNAG_ACTION_NONE || p->action == SNAG_ACTION_reset ||
+			    p->action == SNAG_ACTION_blackhole)) {	/* which find it when it is there */
 		q.kind = PENDING_CONNECT;
 	}
 	q.due = now + wait;

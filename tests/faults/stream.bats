@@ -167,3 +167,18 @@ print(c.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR), name(c.recv, 1), name(c.
   assert_output "EINPROGRESS
 0 ECONNRESET b'' ENOTCONN"
 }
+
+@test "a connect that is delayed is reset when it is there" {
+  run timeout 30 "$SNAG" run -q --rule 'connect: delay=300ms' --rule 'connect: reset=both' -- "$PYTHON" -c "
+import errno, select, socket
+def name(f, *a):
+    try: return f(*a)
+    except OSError as e: return errno.errorcode[e.errno]
+l = socket.socket(); l.bind(('127.0.0.1', 0)); l.listen(5)
+c = socket.socket(); c.setblocking(False); print(name(c.connect, l.getsockname()), len(select.select([], [c], [], 9)[1]))
+print(c.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR), name(c.recv, 1), name(c.recv, 1))
+c = socket.socket(); print(name(c.connect, l.getsockname()), name(c.recv, 1), name(c.recv, 1))"
+  assert_output "EINPROGRESS 1
+0 ECONNRESET b''
+None ECONNRESET b''"
+}
