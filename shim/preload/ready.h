@@ -3,7 +3,7 @@
 #ifndef PRELOAD_READY_H
 #define PRELOAD_READY_H
 
-#include <base/base.h>
+#include "self.h"
 #include <policy/rules.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -18,7 +18,8 @@ enum ready_flag {
 	READY_STALLS = 1 << 5,	/* sockets of this process hide what has arrived */
 };
 
-/* 0: every wait hook goes straight to the real call. */
+/* 0: every wait hook goes straight to the real call; so it does in a process that has left the session, or found no place
+ * in it. */
 extern uint32_t ready_flags;
 /* Bumped when a late connection was begun anew: what a wait saw before may be the moment in between. */
 extern uint32_t ready_changes;
@@ -28,7 +29,7 @@ void ready_start(const struct rules *r);
 
 static inline bool ready_needed(void)
 {
-	return unlikely(load_relaxed(&ready_flags) != 0);
+	return unlikely(load_relaxed(&ready_flags) != 0) && self_active();
 }
 
 /* The process's own lock over what ready, pending, epset and held keep. All signals are blocked meanwhile. False: it is

@@ -98,6 +98,15 @@ C
   assert_output 'bind'
 }
 
+@test "a filter of its own ends what rules ask of waits and bytes" {
+  local rule
+  for rule in 'poll,select,epoll nth=1000: EINTR' 'accept port=1: hold=1s' 'connect port=1: delay=1s' 'recv,send port=1: clamp=1'; do
+    run timeout 20 "$SNAG" run -q --rule "$rule" -- "$PROGRAMS/sealed" prctl exit
+    assert_success
+    assert_output 'child 3, done'
+  done
+}
+
 @test "a process that became another user and starts a program: that leaves the session, silently" {
   public
   local user=5432$BATS_TEST_NUMBER
