@@ -46,6 +46,7 @@ enum snag_fact {
 					 * those of the session, and the foreign ones, adopted and known to be still there */
 	SNAG_FACT_NEXT_FD = 1 << 10,	/* `next_fd` */
 	SNAG_FACT_PRIVILEGED = 1 << 11,	/* `privileged` */
+	SNAG_FACT_TARGET = 1 << 13,	/* `target` */
 	SNAG_FACT_LINGER = 1 << 12,	/* `linger` */
 };
 
@@ -55,6 +56,14 @@ enum snag_reach {
 	SNAG_REACH_LOCAL,	/* an interface of this machine has it */
 	SNAG_REACH_GROUP,	/* broadcast or multicast */
 	SNAG_REACH_AWAY,	/* another machine's */
+};
+
+/* Whom a connect to a unix path or name finds there. */
+enum snag_target {
+	SNAG_TARGET_NOBODY,	/* no socket that listens */
+	SNAG_TARGET_ROOM,	/* one that listens, with room in its queue */
+	SNAG_TARGET_FULL,
+	SNAG_TARGET_OTHER,	/* one of another type, or that does not let us in */
 };
 
 /* Who calls. Ordinals are keyed to the place in the fork tree, so that they are the same in every run. */
@@ -85,6 +94,7 @@ struct snag_call {
 	int32_t unread;		/* fact: bytes that have arrived and were not read (SIOCINQ) */
 	uint8_t pending;	/* fact: an error waits to be read: poll() says POLLERR */
 	uint8_t reach;		/* fact: enum snag_reach of addr */
+	uint8_t target;		/* fact: enum snag_target */
 	uint8_t type;		/* SOCK_STREAM, SOCK_DGRAM; 0: unknown */
 	uint8_t spent;		/* enum snag_spent: what faults have done to the socket for good */
 	uint16_t path_err;	/* fact: what lstat() says of a unix path; 0: something stands there */
@@ -133,8 +143,8 @@ struct snag_outcome {
 	uint32_t new_sock;	/* slot + 1 of the socket that the call made; 0: none */
 	uint32_t new_serial;
 	uint64_t end_ns;
-	struct snag_addr local;	/* bind, listen: the address really taken, where the argument left a choice; --audit: connect and
-				 * accept too, of the socket that is connected */
+	struct snag_addr local;	/* bind, listen: the address really taken, where the argument left a choice; --audit:
+				 * connect and accept too, of the socket that is connected */
 	struct snag_addr peer;	/* accept: the peer's address, where the call told it */
 };
 

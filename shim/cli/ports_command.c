@@ -115,8 +115,8 @@ static void print_row(const struct ports_row *r)
 
 static void print_text(const char *session, const struct ports *p)
 {
-	printf("session %s\n%6s %-5s %-11s %-23s %-23s %-14s %s\n", session, "SOCK", "PROTO", "STATE", "LOCAL", "PEER", "QUEUE",
-	       "HOLDERS");
+	printf("session %s\n%6s %-5s %-11s %-23s %-23s %-14s %s\n", session, "SOCK", "PROTO", "STATE", "LOCAL", "PEER",
+	       "QUEUE", "HOLDERS");
 	for (size_t i = 0; i < p->n; i++)
 		print_row(&p->row[i]);
 }

@@ -280,6 +280,32 @@ static void predict_connect_udp(const struct question *q)
 		predict_udp_route(q);
 }
 
+/* ---- unix: unix_stream_connect() (net/unix/af_unix.c) ---- */
+
+/* Who is there comes before the state of the socket itself. */
+static void predict_connect_unix(const struct question *q)
+{
+	const struct snag_call *c = q->c;
+	bool file = c->path_len && c->path[0];
+
+	if (q->r->type == SOCK_DGRAM || c->addr.family != AF_UNIX || !predict_knows(q, SNAG_FACT_TARGET))
+		predict_withhold(q, SNAG_UNSURE_PEER);
+	else if (file && predict_knows(q, SNAG_FACT_PATH) && c->path_err == ENOENT)
+		predict_refuse(q, ENOENT, SNAG_WHY_NO_LISTENER);
+	else if (c->target == SNAG_TARGET_NOBODY && (!file || (predict_knows(q, SNAG_FACT_PATH) && !c->path_err)))
+		predict_refuse(q, ECONNREFUSED, SNAG_WHY_NO_LISTENER);
+	else if (c->target == SNAG_TARGET_FULL && predict_knows(q, SNAG_FACT_BLOCKING) && !c->blocking)
+		predict_refuse(q, EAGAIN, SNAG_WHY_NONE);
+	else if (c->target != SNAG_TARGET_ROOM)
+		predict_withhold(q, SNAG_UNSURE_PEER);
+	else if (q->r->state == SNAG_STATE_ESTABLISHED)
+		predict_refuse(q, EISCONN, SNAG_WHY_WRONG_STATE);
+	else if (q->r->state == SNAG_STATE_CLOSED || q->r->state == SNAG_STATE_BOUND)
+		predict_allow(q);
+	else
+		predict_withhold(q, SNAG_UNSURE_UNMODELLED);
+}
+
 void predict_connect(const struct question *q)
 {
 	if (q->r->proto == SNAG_PROTO_TCP)
@@ -287,5 +313,5 @@ void predict_connect(const struct question *q)
 	else if (q->r->proto == SNAG_PROTO_UDP)
 		predict_connect_udp(q);
 	else
-		predict_withhold(q, SNAG_UNSURE_PEER);
+		predict_connect_unix(q);
 }
