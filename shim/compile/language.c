@@ -14,7 +14,6 @@
 /* ---- words ---- */
 
 enum { ORACLE_LEAKED_SOCKET, ORACLE_ACCEPT_SPIN, ORACLE_DOUBLE_CLOSE };
-enum { OVERFLOW_DROP, OVERFLOW_RESET };
 
 #define WORDS(name, ...) static const struct word words_##name[] = { __VA_ARGS__, { NULL, 0, false } }
 
@@ -39,7 +38,7 @@ WORDS(pers, { "rule", RULE_PER_RULE, false }, { "process", RULE_PER_PROCESS, fal
       { "listener", RULE_PER_LISTENER, false });
 WORDS(modes, { "log", SNAG_MODE_LOG, false }, { "enforce", SNAG_MODE_ENFORCE, false },
       { "inject", SNAG_MODE_INJECT, false }, { "disabled", SNAG_MODE_DISABLED, false });
-WORDS(overflows, { "drop", OVERFLOW_DROP, false }, { "reset", OVERFLOW_RESET, true });
+WORDS(overflows, { "drop", OVERFLOW_DROP, false }, { "reset", OVERFLOW_RESET, false });
 WORDS(ends, { "self", SNAG_END_SELF, false }, { "peer", SNAG_END_PEER, false }, { "both", SNAG_END_BOTH, false });
 WORDS(ends_one, { "self", SNAG_END_SELF, false }, { "peer", SNAG_END_PEER, false });
 

@@ -26,4 +26,6 @@ enum language_side { SIDE_LOCAL, SIDE_PEER, SIDE_OWN };	/* OWN, said by no word:
 unsigned language_action(unsigned key);
 bool language_terminal(unsigned action);
 
+enum { OVERFLOW_DROP, OVERFLOW_RESET };	/* values of do.overflow */
+
 #endif

@@ -99,6 +99,12 @@ uint32_t queue_free(const struct queue_table *t, const struct queue_held *q, uin
 	return n;
 }
 
+bool queue_unchanged(const struct queue_table *t, const struct queue_held *q, uint32_t len, uint64_t now, uint64_t *until,
+		     uint32_t *rule)
+{
+	return len && known(q) == len && queue_free(t, q, now, until, rule) == 0;
+}
+
 void queue_took(struct queue_held *q, bool took)
 {
 	if (q->taking)

@@ -48,6 +48,10 @@ void queue_let_go(struct queue_held *q, bool (*off)(uint32_t rule));
 uint32_t queue_free(const struct queue_table *t, const struct queue_held *q, uint64_t now, uint64_t *until,
 		   uint32_t *rule);
 
+/* Without the lock: is the queue still as long as when it was last looked at, and its head held, by *rule until *until? */
+bool queue_unchanged(const struct queue_table *t, const struct queue_held *q, uint32_t len, uint64_t now, uint64_t *until,
+		     uint32_t *rule);
+
 /* An accept that was let through is over; `took`: it has the head. */
 void queue_took(struct queue_held *q, bool took);
 

@@ -95,14 +95,28 @@ struct look {
 	uint32_t rule;
 };
 
+/* The usual look, while time passes: nothing has changed. */
+static bool look_again(struct sock_ref r, int fd, struct look *l)
+{
+	struct queue_table *t = &((struct fault_table *)session.faults)->queues;
+	const struct model_sock *m = model_peek(engine.model, r.sock, r.serial);
+	const struct queue_held *q = m ? queue_find(t, r.sock, r.serial, false, NULL) : NULL;
+	*l = (struct look){ .listens = true };
+	return q && length(fd, m->proto, &l->len) && queue_unchanged(t, q, l->len, self_now(), &l->until, &l->rule) &&
+	       !off(l->rule - 1);
+}
+
 /* Looks at the queue; with `take` a free connection is the caller's, who tells queue_took. */
 static struct look look_at(struct sock_ref r, int fd, bool take)
 {
 	struct queue_table *t = &((struct fault_table *)session.faults)->queues;
-	struct look l = { .until = QUEUE_FOREVER };
 	struct session_guard g;
 	struct hook h;
+	struct look l;
 	uint32_t len;
+	if (look_again(r, fd, &l))
+		return l;
+	l = (struct look){ .until = QUEUE_FOREVER };
 	if (!hook_describe(&h, SNAG_CALL_accept, fd, r) || !engine_may_hold(&engine, &h.call) ||
 	    !length(fd, h.call.proto, &len) || !self_lock(&g))
 		return l;

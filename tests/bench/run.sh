@@ -68,3 +68,5 @@ for call in close-bad fcntl-file dup-close-file setsockopt socket-close bind-clo
 done
 
 "$build/bench/model"
+
+"$(dirname "$0")/hold.sh" "$build" 20

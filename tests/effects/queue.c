@@ -127,6 +127,21 @@ static void test_switched_off(void **state)
 	assert_int_equal(may_take(11, NULL), 2);
 }
 
+static void test_unchanged(void **state)
+{
+	uint64_t until;
+	uint32_t rule;
+	(void)state;
+	seen(2, 10, 110);
+	assert_true(queue_unchanged(table, q, 2, 50, &until, &rule));
+	assert_int_equal(until, 110);
+	assert_int_equal(rule, 1);
+	assert_false(queue_unchanged(table, q, 3, 50, &until, &rule));	/* somebody came */
+	assert_false(queue_unchanged(table, q, 1, 50, &until, &rule));	/* somebody took one */
+	assert_false(queue_unchanged(table, q, 2, 110, &until, &rule));	/* its time has come */
+	assert_false(queue_unchanged(table, q, 0, 50, &until, &rule));
+}
+
 static void test_many_runs(void **state)
 {
 	(void)state;
@@ -173,6 +188,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_taken_unseen, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_release, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_switched_off, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_unchanged, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_many_runs, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_places, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_scribbled_on, setup, teardown),
