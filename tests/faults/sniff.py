@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""sniff.py CMD... - runs CMD and says which TCP segments came by on loopback meanwhile: flags, and whole seconds since the
+"""sniff.py CMD... - runs CMD and says which TCP segments came by on loopback meanwhile: flags, and seconds, rounded, since the
 first. Needs a network namespace of its own."""
 import select, socket, struct, subprocess, sys, time
 
@@ -16,7 +16,7 @@ while True:
         flags = packet[(packet[0] & 15) * 4 + 13]
         first = first or time.monotonic()
         names = "".join(n for bit, n in ((2, "S"), (1, "F"), (4, "R"), (16, "A")) if flags & bit)
-        seen.append("%s at %d" % (names, time.monotonic() - first + 0.02))
+        seen.append("%s at %d" % (names, round(time.monotonic() - first)))
     if ended:
         break
 print("\n".join(seen))
