@@ -8,6 +8,7 @@
 #include "record.h"
 #include "route.h"
 #include "traffic.h"
+#include "tuple.h"
 
 #include <base/addr.h>
 #include <base/base.h>
@@ -111,7 +112,9 @@ static bool dissolves(const struct snag_call *c)
 static void met(struct model *m, struct model_sock *r, const struct snag_call *c, int err, uint64_t now_ns)
 {
 	enum listener_answer answer;
-	uint32_t listener, silent;
+	const struct model_sock *other;
+	uint32_t listener, silent, at;
+	struct tuple_walk w;
 
 	if ((r->flags & MODEL_MAPPED) && !addr_is_mapped(&r->peer))
 		return;	/* nothing is sent */
@@ -120,6 +123,13 @@ static void met(struct model *m, struct model_sock *r, const struct snag_call *c
 		r->other = c->sock;
 		if (r->flags & MODEL_SHUT_WR)
 			conn_fin(m, c->sock, now_ns);
+		return;
+	}
+	tuple_walk_begin(&w, m, &r->peer, &r->local);
+	if ((other = tuple_walk_next(&w, &at)) && other->state == SNAG_STATE_SYN_SENT) {
+		r->flags |= MODEL_DOUBT;	/* a simultaneous open */
+		record_at(m, at, 0)->flags |= MODEL_DOUBT;
+		port_link(m, at);
 		return;
 	}
 	answer = listener_for(m, NULL, &r->peer, &listener, &silent);
@@ -158,6 +168,8 @@ static void begin_exact(struct model *m, struct model_sock *r, const struct snag
 	conn_sweep(m, &r->local, &r->peer);
 	conn_enter(m, c->sock);
 	met(m, r, c, o->real_err, now_ns);
+	if (r->on_port)		/* its state has changed what it claims */
+		port_link(m, c->sock);
 }
 
 /* An attempt has begun: `state` SYN_SENT, or it has come through already. */

@@ -122,6 +122,20 @@ static bool may_leave(const struct question *q, const struct snag_addr *local, c
 
 /* ---- the attempt ---- */
 
+/* Is somebody on the way from there to here? A simultaneous open, which each side ends in its own time. */
+static bool comes_towards(const struct question *q, const struct snag_addr *local, const struct snag_addr *peer)
+{
+	const struct model_sock *r;
+	struct tuple_walk w;
+	uint32_t at;
+
+	tuple_walk_begin(&w, q->m, peer, local);
+	while ((r = tuple_walk_next(&w, &at)))
+		if (r->state == SNAG_STATE_SYN_SENT)
+			return true;
+	return false;
+}
+
 /* What the SYN meets, on this machine, decides a blocking call; one that does not wait is told EINPROGRESS. */
 static void predict_meeting(const struct question *q, const struct snag_addr *local, const struct snag_addr *peer)
 {
@@ -132,8 +146,8 @@ static void predict_meeting(const struct question *q, const struct snag_addr *lo
 		predict_refuse(q, EINPROGRESS, SNAG_WHY_NONE);
 		return;
 	}
-	if ((q->r->flags & MODEL_MAPPED) && !addr_is_mapped(peer)) {
-		predict_withhold(q, SNAG_UNSURE_PEER);	/* nothing is sent: it waits */
+	if (((q->r->flags & MODEL_MAPPED) && !addr_is_mapped(peer)) || comes_towards(q, local, peer)) {
+		predict_withhold(q, SNAG_UNSURE_PEER);	/* nothing is sent, or not answered at once: it waits */
 		return;
 	}
 	if (record_holds(q->r) && local->port == peer->port && addr_equal_ip(local, peer)) {
