@@ -62,6 +62,7 @@
 #define sock_new step_sock_new
 #define sock_publish step_sock_publish
 #define sock_shared step_sock_shared
+#define sock_sole step_sock_sole
 #define task_parse step_task_parse
 #define task_pid_ns step_task_pid_ns
 #define task_read step_task_read
