@@ -3,6 +3,7 @@
 
 #include <base/base.h>
 #include <errno.h>
+#include <model/profile.h>
 #include <netinet/in.h>
 #include <snag/call.h>
 #include <stdio.h>
@@ -32,12 +33,28 @@ static int probe(uint8_t proto, const struct snag_addr *addr, uint8_t options)
 
 /* ---- the model's ---- */
 
-/* Is h in the way of this claim? Where both are UDP with SO_REUSEPORT, the order in the kernel's chain may decide. */
-static enum bind_answer answer(uint8_t proto, const struct bind_claim *new, const struct holder *h)
+/* On another system; where its answer depends on what is hidden of h, it is not sure. */
+static enum bind_answer answer_elsewhere(uint8_t profile, const struct bind_claim *new, const struct holder *h)
 {
 	struct bind_claim old = holder_claim(h);
-	enum bind_answer a = bind_conflict(new, &old);
+	unsigned state = holder_state(h);
+	bool connected = state != SNAG_STATE_LISTEN && state != SNAG_STATE_BOUND;
+	enum bind_answer without = profile_conflict(profile, new, &old, connected), with;
 
+	old.options |= old.hidden;
+	with = profile_conflict(profile, new, &old, connected);
+	return with == without ? with : BIND_UNSURE;
+}
+
+/* Is h in the way of this claim? Where both are UDP with SO_REUSEPORT, the order in the kernel's chain may decide. */
+static enum bind_answer answer(uint8_t profile, uint8_t proto, const struct bind_claim *new, const struct holder *h)
+{
+	struct bind_claim old = holder_claim(h);
+	enum bind_answer a;
+
+	if (profile != SNAG_PROFILE_LINUX)
+		return answer_elsewhere(profile, new, h);
+	a = bind_conflict(new, &old);
 	if (a == BIND_CONFLICT && proto == SNAG_PROTO_UDP && (new->options & SNAG_OPTION_REUSEPORT))
 		return BIND_UNSURE;
 	return a;
@@ -50,7 +67,7 @@ static enum bind_answer answer_all(const struct bindable_ask *a, const struct ho
 	enum bind_answer worst = BIND_FREE;
 
 	for (size_t i = 0; addr->port && i < l->n; i++) {
-		l->at[i].answer = answer(a->proto, &new, &l->at[i]);
+		l->at[i].answer = answer(a->profile, a->proto, &new, &l->at[i]);
 		if (l->at[i].answer > worst)
 			worst = l->at[i].answer;
 	}
@@ -90,6 +107,19 @@ static bool is_in_the_way(const struct holder *h)
 	return h->answer != BIND_FREE;
 }
 
+/* By another system's rules no probe can settle it. Which addresses there are, this machine says. */
+static void judge_elsewhere(const struct bindable_ask *a, struct bindable *v)
+{
+	enum bind_answer model = answer_all(a, &v->all, &a->addr, a->options);
+
+	v->by_model = true;
+	v->unsure = model == BIND_UNSURE;
+	if (v->real_err == EACCES && profile_opens_low_ports(a->profile, &a->addr))
+		v->err = 0;
+	if (v->err == 0 || v->err == EADDRINUSE)
+		v->err = model == BIND_FREE ? 0 : EADDRINUSE;
+}
+
 void bindable_find(const struct bindable_ask *a, struct bindable *v)
 {
 	for (unsigned round = 0; round < 3; round++) {
@@ -105,6 +135,9 @@ void bindable_find(const struct bindable_ask *a, struct bindable *v)
 		if (round < 2)
 			holders_free(&v->all);
 	}
+	v->real_err = v->err;
+	if (a->profile != SNAG_PROFILE_LINUX)
+		judge_elsewhere(a, v);
 	if (v->err == 0 || v->err == EADDRINUSE)
 		choose(v, is_in_the_way);
 }
@@ -135,7 +168,10 @@ void bindable_rule(struct buf *b, const struct bindable_ask *a, const struct bin
 		buf_str(b, "the wildcard address covers the one that is taken; ");
 	if (old->family != a->addr.family && (addr_is_any(old) || addr_is_any(&a->addr)))
 		buf_str(b, "[::] without IPV6_V6ONLY takes IPv4 too; ");
-	if (a->proto == SNAG_PROTO_UDP)
+	if (a->profile != SNAG_PROFILE_LINUX)
+		buf_str(b, "there only the new socket's options count: with SO_REUSEADDR or SO_REUSEPORT only an unconnected "
+			   "socket of exactly this address is in its way, unless both have SO_REUSEPORT");
+	else if (a->proto == SNAG_PROTO_UDP)
 		buf_str(b, "two UDP sockets share a port only if both have SO_REUSEADDR, or both SO_REUSEPORT and one user");
 	else if (state == SNAG_STATE_LISTEN)
 		buf_str(b, "a port where somebody listens is shared only if both have SO_REUSEPORT and one user");
@@ -155,8 +191,10 @@ static bool would_work(const struct bindable_ask *a, struct bindable *v, const s
 
 	if (model == BIND_CONFLICT)
 		return false;
-	if (model == BIND_UNSURE && a->proto == SNAG_PROTO_UDP)
+	if (model == BIND_UNSURE && (a->proto == SNAG_PROTO_UDP || a->profile != SNAG_PROFILE_LINUX))
 		return false;
+	if (a->profile != SNAG_PROFILE_LINUX && addr->port == a->addr.port)
+		return true;
 	return probe(a->proto, addr, options) == 0;
 }
 

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <snag/call.h>
+#include <snag/kernel.h>
 #include <snag/plan.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,13 +24,13 @@ static const struct option_row rows[] = {
 	{ KEY_REUSEADDR, "reuseaddr", NULL, "as a socket with SO_REUSEADDR" },
 	{ KEY_REUSEPORT, "reuseport", NULL, "as a socket with SO_REUSEPORT" },
 	{ KEY_V6ONLY, "v6only", NULL, "as an IPv6 socket with IPV6_V6ONLY" },
-	{ KEY_RULES, "rules", "PROFILE", "by whose rules; linux is the only one in this version" },
+	{ KEY_RULES, "rules", "PROFILE", "by whose rules: linux, freebsd, macos or textbook" },
 	{ KEY_JSON, "json", NULL, "as JSON" },
 	{ 0 },
 };
 
 static const struct usage usage = {
-	.line = "why [tcp|udp] ADDR:PORT [--reuseaddr] [--reuseport] [--v6only] [--json]",
+	.line = "why [tcp|udp] ADDR:PORT [--reuseaddr] [--reuseport] [--v6only] [--rules PROFILE] [--json]",
 	.what = "Says whether this bind would work on this machine now; if not, who holds it, which rule refuses it, and\n"
 		"which change would make it work",
 	.options = rows,
@@ -37,6 +38,13 @@ static const struct usage usage = {
 		 "No program is run. The answer speaks of the calling user and of this network namespace. A socket is bound\n"
 		 "there for a moment, with these options; it never listens.\n"
 		 "Exit status: 0 it would work; 1 it would not; 2 wrong usage.",
+};
+
+static const char *const profiles[SNAG_PROFILES] = {
+	[SNAG_PROFILE_LINUX] = "linux",
+	[SNAG_PROFILE_FREEBSD] = "freebsd",
+	[SNAG_PROFILE_MACOS] = "macos",
+	[SNAG_PROFILE_TEXTBOOK] = "textbook",
 };
 
 struct ask {
@@ -88,8 +96,9 @@ static void print_text(const struct ask *a, const struct bindable *v, const stru
 	char space[ADDR_TEXT_MAX];
 	struct record_holder h;
 	struct buf b = { 0 };
+	const char *whose = a->bind.profile ? profiles[a->bind.profile] : "", *says = a->bind.profile ? " says " : "";
 
-	printf("%s: bind to %s %s %s%s\n", v->err ? "no" : "yes", proto_name(a->bind.proto), a->text,
+	printf("%s%s%s: bind to %s %s %s%s\n", whose, says, v->err ? "no" : "yes", proto_name(a->bind.proto), a->text,
 	       v->err ? "fails with " : "works", v->err ? (name ? name : strerror(v->err)) : "");
 	for (size_t i = 0; i < v->n_way || (i == 0 && v->err); i++) {
 		b.n = 0;
@@ -102,6 +111,10 @@ static void print_text(const struct ask *a, const struct bindable *v, const stru
 		printf("         and %zu more\n", v->more);
 	print_line("rule: ", rule);
 	print_line("would work with: ", fix);
+	if (v->unsure)
+		printf("         unless the other socket has options that are not visible to us\n");
+	if (a->bind.profile && v->real_err != v->err)
+		printf("         this machine's own kernel says %s\n", v->real_err ? errno_name(v->real_err) : "yes");
 	if (!v->by_model)
 		printf("         settled by a probe bind: %s\n", v->n_way ? "options of other sockets are not visible to us" :
 									 "the kernel's list of sockets leaves it open");
@@ -131,6 +144,10 @@ static void print_json(const struct ask *a, const struct bindable *v, const stru
 	json_field(&b, "errno", v->err && name ? text_of(name) : (struct text){ 0 });
 	json_field(&b, "proto", text_of(proto_name(a->bind.proto)));
 	json_field(&b, "addr", text_of(a->text));
+	if (a->bind.profile) {
+		json_field(&b, "rules", text_of(profiles[a->bind.profile]));
+		json_field(&b, "real", text_of(v->real_err && errno_name(v->real_err) ? errno_name(v->real_err) : "ok"));
+	}
 	json_field(&b, "settled", text_of(v->by_model ? "model" : "probe"));
 	if (v->err) {
 		if (v->n_way)
@@ -179,7 +196,10 @@ static int take_option(struct ask *a, int key)
 		a->json = true;
 		return CMD_OK;
 	case KEY_RULES:
-		return strcmp(optarg, "linux") == 0 ? CMD_OK : complain("not built yet; linux is", optarg);
+		for (a->bind.profile = 0; a->bind.profile < SNAG_PROFILES; a->bind.profile++)
+			if (strcmp(optarg, profiles[a->bind.profile]) == 0)
+				return CMD_OK;
+		return complain("not a profile; linux, freebsd, macos or textbook", optarg);
 	default:
 		return CMD_USAGE;
 	}

@@ -151,6 +151,21 @@ PY
     assert_equal "$status" 2
     assert [ -n "$output" ]
   done
-  why --rules freebsd 80
-  assert_output --partial "freebsd: not built yet"
+}
+
+@test "by the rules of another system" {
+  hold 's = socket.socket(); s.bind(("0.0.0.0", 0)); s.listen(); p = s.getsockname()[1]'
+  why "127.0.0.1:$port" --reuseaddr
+  assert_equal "$status" 1
+  why "127.0.0.1:$port" --reuseaddr --rules freebsd
+  assert_success
+  assert_line --index 0 "freebsd says yes: bind to tcp 127.0.0.1:$port works"
+  assert_output --partial "this machine's own kernel says EADDRINUSE"
+  why "127.0.0.1:$port" --rules macos
+  assert_equal "$status" 1
+  assert_output --partial "macos says no"
+  assert_output --partial "SO_REUSEADDR on this socket"
+  why --json "0.0.0.0:$port" --reuseaddr --rules textbook
+  assert_equal "$status" 1
+  assert_output --partial '"rules":"textbook","real":"EADDRINUSE"'
 }
