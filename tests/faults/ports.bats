@@ -115,9 +115,9 @@ EADDRINUSE EADDRINUSE EADDRINUSE"
   local a
   a=$(free_port)
   policy "occupy:
-  - {port: $a, for: 300ms}
-  - {port: $((a + 1)), from: 200ms, for: 300ms, as: bound}
-  - {port: $((a + 2)), as: time_wait, for: 400ms}"
+  - {port: $a, for: 3s}
+  - {port: $((a + 1)), from: 2s, for: 3s, as: bound}
+  - {port: $((a + 2)), as: time_wait, for: 4s}"
   with -p "$WORK/p.yaml" -- "
 print(take($a), take($a + 1), take($a + 2))
 print(until(lambda: take($a + 1) != 'ok'))
@@ -133,7 +133,7 @@ True True True"
 0 end listen
 2 end time_wait
 1 end bound"
-  run jq -s 'map(select(.call == "occupy") | .t) | . == sort and .[2] >= 0.2 and .[3] >= 0.3 and .[5] >= 0.5' "$WORK/trace.jsonl"
+  run jq -s 'map(select(.call == "occupy") | .t) | . == sort and .[2] >= 2 and .[3] >= 3 and .[4] >= 4 and .[5] >= 5' "$WORK/trace.jsonl"
   assert_output true
   run "$SNAG" trace --call occupy "$WORK/trace.jsonl"
   assert_line --index 0 --regexp "^0\.000000 snag\[[0-9]+\] occupy\[0\] begin: LISTEN on 127.0.0.1:$a$"
@@ -265,7 +265,7 @@ EADDRINUSE"
 }
 
 @test "time_wait: all processes of the session meet it, and others; it ends on time, by the virtual clock" {
-  with --rule 'close role=listener limit=1: time_wait=40s' --set kernel.clock=100 -- "
+  with --rule 'close role=listener limit=1: time_wait=40s' --set kernel.clock=10 -- "
 s = tcp(); s.bind((L, 0)); s.listen(); p = s.getsockname()[1]; s.close()
 os.spawnv(os.P_WAIT, sys.executable, [sys.executable, '-c', '''
 import socket
@@ -277,7 +277,7 @@ print(until(lambda: take(p) == 'ok'))"
   assert_success
   assert_output "in use
 True"
-  run jq -s 'map(select(.call == "occupy")) | map(.what) == ["begin", "end"] and (.[1].t - .[0].t | . > 0.3 and . < 20)' "$WORK/trace.jsonl"
+  run jq -s 'map(select(.call == "occupy")) | map(.what) == ["begin", "end"] and (.[1].t - .[0].t | . > 3 and . < 20)' "$WORK/trace.jsonl"
   assert_output true
 }
 
@@ -328,7 +328,7 @@ connect kernel no interface has this address"
 # ---- steal ----
 
 @test "steal: a port that was handed out is gone between close and bind, for a while" {
-  with --rule 'close: steal=400ms' -- "
+  with --rule 'close: steal=4s' -- "
 def handed_out(listens, kind=socket.SOCK_STREAM):
     s = socket.socket(type=kind); s.bind((L, 0)); p = s.getsockname()[1]
     if listens: s.listen()

@@ -121,6 +121,7 @@ static void shared_ones(void **state)
 	assert_int_equal(session_lock(s, &g, a), 0);
 	assert_int_equal(sock_hold(s, a, r, 6), 0);		/* dup */
 	assert_true(sock_shared(s, r));
+	assert_false(sock_sole(s, r));				/* two descriptors */
 	assert_int_equal(references(s), 1);
 	assert_int_equal(sock_hold(s, b, r, 7), 0);
 	assert_int_equal(sock_hold(s, SOCK_IN_FLIGHT, r, -1), 0);
@@ -134,6 +135,7 @@ static void shared_ones(void **state)
 	assert_int_equal(sock_holder(s, r.sock, &fd, &others), b);
 	assert_int_equal(others, 0);
 	assert_int_equal(fd, 7);
+	assert_false(sock_sole(s, r));				/* one here, one on its way */
 	session_unlock(s, &g);
 	assert_false(sock_drop(s, b, r, false));		/* takes the lock itself */
 	assert_int_equal(s->header->lock, 0);
@@ -142,6 +144,7 @@ static void shared_ones(void **state)
 	assert_int_equal(sock_hold(s, a, r, 9), 0);
 	assert_false(sock_drop(s, SOCK_IN_FLIGHT, r, false));	/* it has arrived */
 	assert_false(sock_shared(s, r));			/* one descriptor in one process */
+	assert_true(sock_sole(s, r));
 	assert_int_equal(sock_holder(s, r.sock, &fd, &others), a);
 	assert_int_equal(fd, 9);
 	assert_int_equal(references(s), 0);
