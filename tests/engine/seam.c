@@ -653,6 +653,45 @@ static void test_backlog(void **state)
 	front_end(f);
 }
 
+/* A rule that holds speaks of connections that arrive, all others of calls; one that is switched off of nothing. */
+static void test_arrivals(void **state)
+{
+	struct image_builder *b = policy();
+	struct snag_plan p;
+	struct snag_call c;
+	struct front *f;
+
+	(void)state;
+	rule(b, "held", SNAG_CALL_accept, (struct rule_step){.action = SNAG_ACTION_hold, .value = 250});
+	rule(b, "full", SNAG_CALL_accept, (struct rule_step){.action = SNAG_ACTION_errno, .err = EMFILE});
+	f = front_begin(SNAG_MODE_INJECT, b);
+	tcp(f, 1);
+	c = drive_call(f->d, SNAG_CALL_accept, 1);
+	engine_decide(&f->e, &c, &p);
+	assert_int_equal(p.action, SNAG_ACTION_errno);
+	assert_int_equal(f->e.triggers->rule[0].matched, 0);
+	assert_true(engine_may_hold(&f->e, &c));
+	engine_arrive(&f->e, &c, &p);
+	assert_int_equal(p.action, SNAG_ACTION_hold);
+	assert_int_equal(p.value, 250);
+	assert_int_equal(p.rule[0], 1);
+	assert_int_equal(f->e.triggers->rule[1].matched, 1);
+	trigger_switch(f->e.triggers, 0, false);
+	trigger_switch(f->e.triggers, 1, false);
+	engine_arrive(&f->e, &c, &p);
+	assert_int_equal(p.action, SNAG_ACTION_NONE);
+	engine_decide(&f->e, &c, &p);
+	assert_int_equal(p.action, SNAG_ACTION_NONE);
+	trigger_switch(f->e.triggers, 0, true);
+	f->e.dry = 1;
+	engine_arrive(&f->e, &c, &p);
+	assert_int_equal(p.action, SNAG_ACTION_NONE);
+	assert_int_equal(p.rule[0], 1);
+	c = drive_call(f->d, SNAG_CALL_connect, 1);
+	assert_false(engine_may_hold(&f->e, &c));
+	front_end(f);
+}
+
 /* What rules ask of the model: state, role, path, TIME_WAIT. */
 static void test_view(void **state)
 {
@@ -751,7 +790,8 @@ int main(void)
 		cmocka_unit_test(test_unseen),		cmocka_unit_test(test_no_trace),
 		cmocka_unit_test(test_inject),		cmocka_unit_test(test_modes),
 		cmocka_unit_test(test_dry),		cmocka_unit_test(test_order),
-		cmocka_unit_test(test_fits),		cmocka_unit_test(test_backlog),
+		cmocka_unit_test(test_fits),		cmocka_unit_test(test_arrivals),
+		cmocka_unit_test(test_backlog),
 		cmocka_unit_test(test_nothing_to_consume), cmocka_unit_test(test_view),		cmocka_unit_test(test_same_seed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
