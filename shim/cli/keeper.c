@@ -78,7 +78,7 @@ static void put_start(struct keeper *k, const struct record_texts *sources)
 	r.policy = *sources;
 	if (uname(&machine) == 0)
 		r.kernel = text_of(machine.release);
-	r.clock = 1;
+	r.clock = k->rules->kernel.clock ? k->rules->kernel.clock : 1;
 	if (gmtime_r(&real, &tm) && strftime(start, sizeof(start), "%Y-%m-%dT%H:%M:%SZ", &tm))
 		r.start = text_of(start);
 	put(k, &r);

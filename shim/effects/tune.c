@@ -19,6 +19,13 @@ static int get(int fd, int level, int name)
 	return sys_call(SYS_getsockopt, fd, level, name, &value, &len) == 0 ? value : 0;
 }
 
+/* Real seconds, at least one. */
+static int fin_timeout(const struct snag_kernel *k)
+{
+	uint64_t s = k->fin_timeout_ns / k->clock / NSEC_PER_SEC;
+	return s ? (int)s : 1;
+}
+
 /* Where the option was never set, TCP_SYNCNT and TCP_LINGER2 show the sysctl: so the program sees what it would. */
 void tune_socket(int fd, const struct snag_call *c, const struct snag_kernel *k)
 {
@@ -28,7 +35,7 @@ void tune_socket(int fd, const struct snag_call *c, const struct snag_kernel *k)
 	if ((k->given & SNAG_KERNEL_SYN_RETRIES) && tcp)
 		set(fd, IPPROTO_TCP, TCP_SYNCNT, k->syn_retries);
 	if ((k->given & SNAG_KERNEL_FIN_TIMEOUT) && tcp)
-		set(fd, IPPROTO_TCP, TCP_LINGER2, (int)(k->fin_timeout_ns / NSEC_PER_SEC));
+		set(fd, IPPROTO_TCP, TCP_LINGER2, fin_timeout(k));
 	if ((k->given & SNAG_KERNEL_PORT_RANGE) && (tcp || c->proto == SNAG_PROTO_UDP))
 		tune_range(fd, k->port_lo, k->port_hi);
 }

@@ -64,6 +64,8 @@ enum bind_answer profile_conflict(unsigned profile, const struct bind_claim *new
 		return bind_conflict(new, old);
 	if (bsd_allows(new, old, connected) && !keeps_off(p->others, new, old, connected))
 		return BIND_FREE;
+	if (bind_overlap(new, old) == BIND_CONFLICT && (new->options & old->hidden & SNAG_OPTION_REUSEPORT))
+		return BIND_UNSURE;
 	return bind_overlap(new, old);
 }
 
