@@ -126,7 +126,7 @@ static void learn_setsockopt(struct model *m, struct model_sock *r, const struct
 	if (o->real_err)
 		return;
 	for (unsigned i = 0; i < ARRAY_LEN(bits); i++) {
-		if (level != bits[i].level || name != bits[i].name)
+		if (name != bits[i].name || level != bits[i].level)
 			continue;
 		r->options = (uint8_t)(value ? r->options | bits[i].option : r->options & ~bits[i].option);
 		r->flags = (uint16_t)(value ? r->flags | bits[i].flag : r->flags & ~bits[i].flag);
@@ -241,10 +241,14 @@ void model_forget(struct model *m, uint32_t sock, uint64_t now_ns)
 		traffic_leave(m, r, now_ns);
 	else if (r->proto == SNAG_PROTO_TCP && r->local.port && r->state >= SNAG_STATE_SYN_SENT)
 		traffic_trail(m, r->local.port, r->options, now_ns);
-	conn_part(m, sock);
-	tuple_unlink(m, sock);
-	port_unlink(m, sock);
-	name_drop(m, sock);
+	if (r->other)
+		conn_part(m, sock);
+	if (r->flags & MODEL_IN_TUPLES)
+		tuple_unlink(m, sock);
+	if (r->on_port)
+		port_unlink(m, sock);
+	if (r->name)
+		name_drop(m, sock);
 	r->state = SNAG_STATE_NONE;
 	r->flags = 0;
 	r->serial = 0;

@@ -21,17 +21,9 @@ uint32_t record_bare_high(const struct model *m)
 	return high < MODEL_BARES ? high : MODEL_BARES;
 }
 
-struct model_sock *record_at(struct model *m, uint32_t sock, uint32_t serial)
+struct model_sock *record_bare(struct model *m, uint32_t sock)
 {
-	struct model_sock *r;
-
-	if (model_is_bare(sock))
-		r = sock - SNAG_SOCKS <= record_bare_high(m) ? &m->bare[sock - SNAG_SOCKS - 1] : NULL;
-	else
-		r = sock && sock <= record_high(m) ? &m->sock[sock - 1] : NULL;
-	if (!r || !r->serial || (serial && r->serial != serial))
-		return NULL;
-	return r;
+	return model_is_bare(sock) && sock - SNAG_SOCKS <= record_bare_high(m) ? &m->bare[sock - SNAG_SOCKS - 1] : NULL;
 }
 
 struct model_sock *record_begin(struct model *m, uint32_t sock, uint32_t serial, uint64_t now_ns)

@@ -5,12 +5,25 @@
 
 #include "model.h"
 
+#include <base/base.h>
+
 /* Slots in use, never more than there are. */
 uint32_t record_high(const struct model *m);
 uint32_t record_bare_high(const struct model *m);
 
 /* A number -> its record; NULL: out of range or not in use. `serial` 0 takes any record in use, else only that one. */
-struct model_sock *record_at(struct model *m, uint32_t sock, uint32_t serial);
+struct model_sock *record_bare(struct model *m, uint32_t sock);
+static inline struct model_sock *record_at(struct model *m, uint32_t sock, uint32_t serial)
+{
+	uint32_t high = load_relaxed(&m->high);
+	struct model_sock *r;
+
+	if (likely(sock - 1 < high && sock <= SNAG_SOCKS))
+		r = &m->sock[sock - 1];
+	else
+		r = record_bare(m, sock);
+	return r && r->serial && (!serial || r->serial == serial) ? r : NULL;
+}
 static inline const struct model_sock *record_of(const struct model *m, uint32_t sock, uint32_t serial)
 {
 	return record_at((struct model *)m, sock, serial);
