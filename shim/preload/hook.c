@@ -190,10 +190,22 @@ bool hook_reuses(const struct hook *h)
 
 /* ---- decide ---- */
 
+/* Bytes are moved often: where the model knows the connection's own address the kernel is not asked for it again. */
+static unsigned without_known(const struct hook *h, unsigned facts)
+{
+	const struct model_sock *m;
+	if (!(h->traits & SNAG_TRAIT_STREAM) || !(facts & SNAG_FACT_LOCAL))
+		return facts;
+	m = model_peek(engine.model, h->call.sock, h->call.serial);
+	if (m && (m->proto == SNAG_PROTO_UNIX || (m->local.port && !addr_is_any(&m->local))))
+		facts &= ~(unsigned)SNAG_FACT_LOCAL;
+	return facts;
+}
+
 static bool ask_engine(struct hook *h)
 {
 	struct session_guard g;
-	unsigned facts = engine_facts(&engine, h->call.call);
+	unsigned facts = without_known(h, engine_facts(&engine, h->call.call));
 	if (facts)
 		facts_fill(&h->call, facts, h->caller);
 	/* A killed process may stand in the tables for a while: what it leaves on a port is not what it held. */
