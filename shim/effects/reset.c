@@ -167,8 +167,8 @@ static void close_by_reset(int fd)
 	sys_close(fd);
 }
 
-/* The socket is not connected any more: make it one that has received a RST, or (PEER) one whose peer is gone, and which
- * has not heard of it. */
+/* The socket is not connected any more: make it one that has received a RST, or (PEER) one whose peer is gone, and
+ * which has not heard of it. */
 static int reconnect(const struct reset *s)
 {
 	struct sockaddr_storage at;

@@ -1,17 +1,17 @@
 /* reset.h - a real RST, whatever copies of the descriptor exist.
  *
- * Disconnecting (connect to AF_UNSPEC) sends the peer a RST and keeps the socket, for all that have it. So that it meets
- * what a received RST leaves, it is then connected once more, to a listener made for this moment on its own address; what
- * it had received and not read comes through there again, and the other end resets it. The kernel thus gives the local
- * side what it always gives: what was queued, ECONNRESET once (EPIPE behind the peer's FIN), then 0. Differences:
+ * Disconnecting (connect to AF_UNSPEC) sends the peer a RST and keeps the socket, for all that have it. So that it
+ * meets what a received RST leaves, it is then connected once more, to a listener made for this moment on its own
+ * address; what it had received and not read comes through there again, and the other end resets it. The kernel thus
+ * gives the local side what it always gives: what was queued, ECONNRESET once (EPIPE behind the peer's FIN), then 0. Differences:
  * getsockname tells another port where the socket was not bound to one; getpeername, while PEER leaves it connected,
  * another address; and what another thread waits for in poll or epoll changes twice. */
 #ifndef EFFECTS_RESET_H
 #define EFFECTS_RESET_H
 
 /* Reset the connection, as enum snag_end says. SELF: a RST received here; the peer notices when it sends. PEER: a RST
- * received there; our side notices when it sends. BOTH: both at once. What the program has sent goes out before it, for up
- * to 100 ms. -ENOTCONN: no TCP connection; -EOPNOTSUPP: the kernel encrypts it, and cannot. What fails later (no
+ * received there; our side notices when it sends. BOTH: both at once. What the program has sent goes out before it, for
+ * up to 100 ms. -ENOTCONN: no TCP connection; -EOPNOTSUPP: the kernel encrypts it, and cannot. What fails later (no
  * loopback interface) leaves a socket that is not connected: -errno. */
 int reset_connection(int fd, unsigned end);
 

@@ -30,8 +30,8 @@ void silence_hear(int fd)
 	sys_call(SYS_setsockopt, fd, SOL_SOCKET, SO_DETACH_FILTER, &none, sizeof(none));
 }
 
-/* After shutdown(SHUT_RD) reading gives 0 once the queue is empty (net/ipv4/tcp.c, net/unix/af_unix.c). TCP would still take
- * what comes: it is cut to acknowledgements. */
+/* After shutdown(SHUT_RD) reading gives 0 once the queue is empty (net/ipv4/tcp.c, net/unix/af_unix.c). TCP would still
+ * take what comes: it is cut to acknowledgements. */
 int silence_end(int fd)
 {
 	char rest[4096];

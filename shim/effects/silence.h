@@ -11,8 +11,8 @@ int silence_deafen(int fd);
 /* The end of silence_deafen. */
 void silence_hear(int fd);
 
-/* As if the peer would write no more (unix streams too): what is queued is thrown away, reading gives 0 for good. What we
- * write still reaches it; what it writes is never acknowledged, or on a unix socket fails with EPIPE. */
+/* As if the peer would write no more (unix streams too): what is queued is thrown away, reading gives 0 for good. What
+ * we write still reaches it; what it writes is never acknowledged, or on a unix socket fails with EPIPE. */
 int silence_end(int fd);
 
 enum silence_way {

@@ -2,8 +2,8 @@
 #include "state.h"
 #include <base/base.h>
 
-/* Between predecessor and successor; who is killed there leaves it to the next one. No socket has this serial for long: it
- * is the last of four thousand million. */
+/* Between predecessor and successor; who is killed there leaves it to the next one. No socket has this serial for
+ * long: it is the last of four thousand million. */
 #define MOVING UINT32_MAX
 
 static struct fault_state *at(struct fault_table *t, uint32_t ready, uint32_t sock)
