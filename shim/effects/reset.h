@@ -3,8 +3,8 @@
  * Disconnecting (connect to AF_UNSPEC) sends the peer a RST and keeps the socket, for all that have it. So that it
  * meets what a received RST leaves, it is then connected once more, to a listener made for this moment on its own
  * address; what it had received and not read comes through there again, and the other end resets it. The kernel thus
- * gives the local side what it always gives: what was queued, ECONNRESET once (EPIPE behind the peer's FIN), then 0. Differences:
- * getsockname tells another port where the socket was not bound to one; getpeername, while PEER leaves it connected,
+ * gives the local side what it always gives: what was queued, ECONNRESET once (EPIPE behind the peer's FIN), then 0.
+ * Differences: getsockname tells another port where the socket was not bound to one; getpeername, while PEER leaves it connected,
  * another address; and what another thread waits for in poll or epoll changes twice. */
 #ifndef EFFECTS_RESET_H
 #define EFFECTS_RESET_H

@@ -12,10 +12,10 @@
 #define UDP (1u << SNAG_PROTO_UDP)
 #define UNIX (1u << SNAG_PROTO_UNIX)
 
-/* A datagram socket's connect sends nothing, so nobody refuses it and nothing times out (net/ipv4/datagram.c); on a Unix
- * socket somebody listens or not, at once (net/unix/af_unix.c). EINTR fits a blocking socket only: on another one no
- * correct program would call again by itself. EAGAIN fits where readiness can be raised again. A connection that is reset
- * or falls silent is TCP's; a datagram that is cut loses its rest, so only streams are. */
+/* A datagram socket's connect sends nothing, so nobody refuses it and nothing times out (net/ipv4/datagram.c); on a
+ * Unix socket somebody listens or not, at once (net/unix/af_unix.c). EINTR fits a blocking socket only: on another one no
+ * correct program would call again by itself. EAGAIN fits where readiness can be raised again. A connection that is
+ * reset or falls silent is TCP's; a datagram that is cut loses its rest, so only streams are. */
 static const struct {
 	const char *group;	/* NULL: any */
 	uint16_t action;	/* enum snag_action */

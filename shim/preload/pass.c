@@ -1,6 +1,7 @@
 /* pass.c - descriptors passed over unix sockets, in the control messages of sendmsg and recvmsg
  *
- * A socket on its way is held by the session as in flight, so that it does not seem closed when its sender closes it. */
+ * A socket on its way is held by the session as in flight, so that it does not seem closed when its sender closes
+ * it. */
 #include "pass.h"
 #include "hook.h"
 #include "identity.h"

@@ -169,7 +169,8 @@ static int recv_messages(struct stream *s, int fd, struct mmsghdr *m, unsigned n
 	return 1;
 }
 
-static SLOW int recv_many(int fd, struct mmsghdr *m, unsigned n, int flags, struct timespec *timeout, const void *caller)
+static SLOW int recv_many(int fd, struct mmsghdr *m, unsigned n, int flags, struct timespec *timeout,
+			  const void *caller)
 {
 	struct stream s;
 	size_t want, bytes;

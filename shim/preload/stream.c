@@ -92,7 +92,8 @@ static void set_spent(struct fault_state *f, unsigned bits)
 		__atomic_fetch_or(&f->spent, bits, __ATOMIC_ACQ_REL);
 }
 
-/* For the model it is as if the program had disconnected it: net/ipv4/tcp.c, tcp_done(), gives back what connect chose. */
+/* For the model it is as if the program had disconnected it: what connect chose is given back (net/ipv4/tcp.c,
+ * tcp_done()). */
 static void tell_model(struct sock_ref r)
 {
 	struct snag_call c = { .call = SNAG_CALL_connect, .sock = r.sock, .serial = r.serial, .proto = SNAG_PROTO_TCP };
@@ -144,7 +145,8 @@ static const struct {
 	{ SNAG_ACTION_eof, do_eof },
 };
 
-/* 0: nothing to do, or done; -ENOTCONN: there was no connection; -errno: it is gone, and the kernel has no error for it. */
+/* 0: nothing to do, or done; -ENOTCONN: there was no connection; -errno: it is gone, and the kernel has no error for
+ * it. */
 static int do_to(int fd, struct sock_ref r, struct fault_state *f, unsigned action, unsigned end)
 {
 	for (unsigned i = 0; i < ARRAY_LEN(deeds); i++)
@@ -254,8 +256,8 @@ static uint64_t *stall_of(struct stream *s)
 	return call_has(s->h.call.call, SNAG_TRAIT_SENDS) ? &s->state->send_until_ns : &s->state->recv_until_ns;
 }
 
-/* A socket that does not block says EAGAIN where poll and epoll agree, and wakes its waiters at the end; where the kernel
- * shows it ready all the same, the thread waits. */
+/* A socket that does not block says EAGAIN where poll and epoll agree, and wakes its waiters at the end; where the
+ * kernel shows it ready all the same, the thread waits. */
 static bool says_eagain(struct stream *s, uint64_t until)
 {
 	const struct snag_call *c = &s->h.call;

@@ -1,5 +1,5 @@
-/* What a rule on recv and send makes of a call: bounds on bytes, what fits which socket, what is done once only. The rules
- * are written as a user writes them. */
+/* What a rule on recv and send makes of a call: bounds on bytes, what fits which socket, what is done once only. The
+ * rules are written as a user writes them. */
 #include "drive.h"
 #include <compile/compile.h>
 #include <engine/engine.h>

@@ -1,5 +1,5 @@
-/* moves recv|send [tcp|unix] - ten bytes over one connection for each call that moves bytes: what each call answered, and
- * what came out. After a failed call it tries again, a thousand times at most. */
+/* moves recv|send [tcp|unix] - ten bytes over one connection for each call that moves bytes: what each call answered,
+ * and what came out. After a failed call it tries again, a thousand times at most. */
 #include "target.h"
 #include <fcntl.h>
 #include <poll.h>

@@ -80,7 +80,9 @@ static void see_select(int fd)
 static const struct {
 	const char *name;
 	unsigned flag;
-} kinds[] = { { "a level", 0 }, { "a edge", EPOLLET }, { "a oneshot", EPOLLONESHOT }, { "a exclusive", EPOLLEXCLUSIVE } };
+} kinds[] = {
+	{ "a level", 0 }, { "a edge", EPOLLET }, { "a oneshot", EPOLLONESHOT }, { "a exclusive", EPOLLEXCLUSIVE },
+};
 
 static void watch(void)
 {
@@ -470,7 +472,8 @@ static const struct {
 } cases[] = {
 	{ "reset-queued", reset_queued },   { "reset-empty", reset_empty },   { "reset-send", reset_send },
 	{ "reset-behind-fin", reset_behind_fin }, { "reset-copied", reset_copied },
-	{ "reset-peer-sees", reset_peer_sees }, { "reset-elsewhere", reset_elsewhere }, { "reset-self", reset_self }, { "gone", gone },
+	{ "reset-peer-sees", reset_peer_sees }, { "reset-elsewhere", reset_elsewhere }, { "reset-self", reset_self },
+	{ "gone", gone },
 	{ "at-accept", at_accept }, { "at-connect", at_connect }, { "eof", eof }, { "deaf", deaf }, { "mute", mute },
 };
 
