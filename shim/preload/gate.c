@@ -89,6 +89,9 @@ static bool enter_wait(long number, const long a[6], long *ret)
 #endif
 	case SYS_ppoll: *ret = ppoll(PTR(0), (nfds_t)a[1], PTR(2), PTR(3)); return true;
 	case SYS_epoll_pwait: *ret = epoll_pwait(INT(0), PTR(1), INT(2), INT(3), PTR(4)); return true;
+#ifdef SYS_epoll_pwait2
+	case SYS_epoll_pwait2: *ret = epoll_pwait2(INT(0), PTR(1), INT(2), PTR(3), PTR(4)); return true;
+#endif
 	case SYS_epoll_ctl: *ret = epoll_ctl(INT(0), INT(1), INT(2), PTR(3)); return true;
 	default: return false;
 	}

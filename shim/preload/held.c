@@ -88,6 +88,13 @@ static void arrive(struct queue_held *q, struct snag_call *c)
 	tell(c, &p);
 }
 
+/* The accept that would take it; accept4 where rules speak of that one alone. False: no rule holds what comes here. */
+static bool describe_newcomer(struct hook *h, int fd, struct sock_ref r)
+{
+	return (hook_describe(h, SNAG_CALL_accept, fd, r) && engine_may_hold(&engine, &h->call)) ||
+	       (hook_describe(h, SNAG_CALL_accept4, fd, r) && engine_may_hold(&engine, &h->call));
+}
+
 struct look {
 	bool listens;		/* and a rule may hold what comes */
 	uint32_t len, free;	/* in the queue; of these, what may be taken and nobody is taking */
@@ -117,8 +124,7 @@ static struct look look_at(struct sock_ref r, int fd, bool take)
 	if (look_again(r, fd, &l))
 		return l;
 	l = (struct look){ .until = QUEUE_FOREVER };
-	if (!hook_describe(&h, SNAG_CALL_accept, fd, r) || !engine_may_hold(&engine, &h.call) ||
-	    !length(fd, h.call.proto, &len) || !self_lock(&g))
+	if (!describe_newcomer(&h, fd, r) || !length(fd, h.call.proto, &len) || !self_lock(&g))
 		return l;
 	struct queue_held *q = queue_find(t, r.sock, r.serial, len > 0, gone);
 	l.listens = q || !len;

@@ -134,6 +134,25 @@ EINTR
 True'
 }
 
+@test "signals with SA_RESTART do not end it; a thread can be cancelled in it, and takes nothing; no descriptor is left" {
+  while read -r what said; do
+    run timeout 30 "$SNAG" run -q --rule 'accept first=1: hold=400ms' -- "$PROGRAMS/waiting" "$what"
+    assert_output "$(printf '%b' "$said")"
+  done <<'CASES'
+accept accept ok\nthen EAGAIN
+accept-eintr accept EINTR\nthen EAGAIN
+accept-restart accept ok\nthen EAGAIN
+accept-timeout accept EAGAIN\nthen EAGAIN
+accept-cancel cancelled\nthen EAGAIN
+CASES
+}
+
+@test "a rule on accept4 alone" {
+  run timeout 30 "$SNAG" run -q --rule '=accept4: hold=300ms' -- "$PROGRAMS/held" ruled level 4 1
+  assert_line 'at first: nothing'
+  assert_line 'accepted: 3'
+}
+
 @test "the trace says which rule held what" {
   held 's = server(); c = client(s); select.select([s], [], []); s.accept()' -o "$WORK/trace.jsonl"
   run jq -r 'select(.call == "rule") | [.rule, .on] | @tsv' "$WORK/trace.jsonl"
