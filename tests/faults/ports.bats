@@ -450,3 +450,56 @@ second = life(False, port, reuse)
     done
   done
 }
+
+# ---- real programs ----
+
+nginx_conf() {
+  mkdir -p "$WORK/www"
+  echo hello >"$WORK/www/index.html"
+  cat >"$WORK/nginx.conf" <<CONF
+daemon off; master_process off; pid $WORK/nginx.pid; error_log $WORK/error.log;
+events { worker_connections 64; }
+http { access_log off; client_body_temp_path $WORK/b; proxy_temp_path $WORK/p; fastcgi_temp_path $WORK/f;
+  uwsgi_temp_path $WORK/u; scgi_temp_path $WORK/s;
+  server { listen 127.0.0.1:$1; root $WORK/www; } }
+CONF
+}
+
+greets() { [ "$(curl -s "http://127.0.0.1:$1/")" = hello ]; }
+
+# nginx_under PORT OPTION...: runs it until it answers, and ends it.
+nginx_under() {
+  local port=$1; shift
+  nginx_conf "$port"
+  timeout 60 "$SNAG" run -q "$@" -o "$WORK/trace.jsonl" -- nginx -c "$WORK/nginx.conf" -p "$WORK" 3>&- &
+  local pid=$!
+  wait_for greets "$port"
+  kill "$pid"
+  wait "$pid" || true
+}
+
+@test "nginx tries again until an occupied port is free, and does not mind a TIME_WAIT" {
+  requires nginx curl
+  local a
+  a=$(free_port)
+  policy "occupy: [{port: $a, as: bound, for: 1s}]"
+  nginx_under "$a" -p "$WORK/p.yaml"
+  run grep -c "bind() to 127.0.0.1:$a failed (98: Address already in use)" "$WORK/error.log"
+  assert [ "$output" -ge 1 ]
+  trace 'select(.call == "bind" and .errno) | .why.holder.occupant'
+  assert_line --index 0 "occupy[0]"
+  a=$(free_port)
+  nginx_under "$a" -p time-wait-restart
+  trace 'select(.call == "bind") | "\(.ret) \(.by)"'
+  assert_output "0 rule"
+}
+
+@test "redis ends where its port is in the way" {
+  requires redis-server
+  local a
+  a=$(free_port)
+  policy "occupy: [{port: $a}]"
+  run timeout 20 "$SNAG" run -q -p "$WORK/p.yaml" -- redis-server --port "$a" --bind 127.0.0.1 --save '' --dir "$WORK" 3>&-
+  assert_failure 1
+  assert_output --partial "Address already in use"
+}
