@@ -650,7 +650,7 @@ static unsigned long setting(const char *name, unsigned long otherwise)
 static void test_live(void **state)
 {
 	unsigned seed = (unsigned)setting("SEED", 1);
-	unsigned long steps = setting("OPS", 40000), failures = 0;
+	unsigned long steps = setting("OPS", 15000), failures = 0;
 
 	(void)state;
 	while (board->totals.steps < steps && failures < setting("FAILURES", 1)) {
