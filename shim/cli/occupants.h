@@ -1,5 +1,5 @@
-/* occupants.h - the ports that a session's keeper keeps taken: the entries of `occupy:`, and what rules leave behind. They
- * begin and end on time, and end with the session. */
+/* occupants.h - the ports that a session's keeper keeps taken: the entries of `occupy:`, and what rules leave behind.
+ * They begin and end on time, and end with the session. */
 #ifndef CLI_OCCUPANTS_H
 #define CLI_OCCUPANTS_H
 
@@ -35,8 +35,8 @@ struct occupants {
 
 #define OCCUPANTS_NONE ((struct occupants){ .orders = -1 })
 
-/* What the policy wants: takes each port that is wanted from the start, and opens the place for orders where a rule gives
- * any. 0; -1: something could not be had, which has been said on stderr. */
+/* What the policy wants: takes each port that is wanted from the start, and opens the place for orders where a rule
+ * gives any. 0; -1: something could not be had, which has been said on stderr. */
 int occupants_open(struct occupants *l, const struct rules *rules, const char *session);
 /* Takes orders, begins and ends what is due. */
 void occupants_step(struct occupants *l, uint64_t now_ns, occupants_tell_fn *tell, void *arg);

@@ -119,9 +119,9 @@ static int anchor(const struct occupant_wish *w, struct sockaddr_storage *ss, so
 	return fd;
 }
 
-/* Connects the bound socket and closes it first. With its peer still open the kernel keeps the remainder in FIN_WAIT2 for
- * TCP_LINGER2 seconds, as a socket in TIME_WAIT for all that bind() asks of it (tcp_time_wait(), net/ipv4/tcp_minisocks.c);
- * a RST of the peer ends it (tcp_timewait_state_process()). The peer's end, or -errno; fd is closed. */
+/* Connects the bound socket and closes it first. With its peer still open the kernel keeps the remainder in FIN_WAIT2
+ * for TCP_LINGER2 seconds, as a socket in TIME_WAIT for all that bind() asks of it (tcp_time_wait(),
+ * net/ipv4/tcp_minisocks.c); a RST of the peer ends it (tcp_timewait_state_process()). The peer's end, or -errno; fd is closed. */
 static int leave(const struct occupant_wish *w, int fd)
 {
 	static const struct linger reset = { .l_onoff = 1, .l_linger = 0 };
@@ -220,8 +220,8 @@ static int claim_connected(struct occupant_claim *c, int fd)
 }
 
 /* Sockets that are bound to two devices are not in each other's way, and both are in the way of all that are bound to
- * none (inet_bind_conflict(), net/ipv4/inet_connection_sock.c). The old one gets a device that there is not, the new one
- * loopback; without privilege neither can be taken back, and neither needs to be. */
+ * none (inet_bind_conflict(), net/ipv4/inet_connection_sock.c). The old one gets a device that there is not, the new
+ * one loopback; without privilege neither can be taken back, and neither needs to be. */
 void occupant_claim(struct occupant_claim *c, int fd)
 {
 	c->fd = describe(&c->wish, fd);

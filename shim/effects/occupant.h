@@ -35,8 +35,8 @@ uint8_t occupant_options(int fd);
 int occupant_open(const struct occupant_wish *w);
 
 /* The same beside a socket that has the port, and whose last descriptor is about to be closed: at no moment in between
- * is the port free. occupant_claim: before the close of `fd`, a socket of no use from then on; fills in w's addr, domain,
- * proto and options from it. occupant_settle: after it; answers what occupant_open does, c is spent. -EOPNOTSUPP: the
+ * is the port free. occupant_claim: before the close of `fd`, a socket of no use from then on; fills in w's addr,
+ * domain, proto and options from it. occupant_settle: after it; answers what occupant_open does, c is spent. -EOPNOTSUPP: the
  * program has bound it to a device. */
 struct occupant_claim {
 	struct occupant_wish wish;
@@ -45,8 +45,8 @@ struct occupant_claim {
 void occupant_claim(struct occupant_claim *c, int fd);
 int occupant_settle(struct occupant_claim *c);
 
-/* Passes the descriptor on to the keeper, who closes it at o->until_ns, and closes it here. From then on the kernel holds
- * it whatever happens to either process. 0; -errno: nobody takes it, the port is free. */
+/* Passes the descriptor on to the keeper, who closes it at o->until_ns, and closes it here. From then on the kernel
+ * holds it whatever happens to either process. 0; -errno: nobody takes it, the port is free. */
 int occupant_hand(const char *path, int fd, const struct snag_occupant_order *o);
 
 /* "FOLDER/SESSION.occupy" into path, where the keeper takes orders. False: too long. */

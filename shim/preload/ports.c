@@ -138,8 +138,8 @@ static void learn_bind(const struct hook *h, const struct snag_addr *addr)
 	self_unlock(&g);
 }
 
-/* tcp_rcv_state_process() (net/ipv4/tcp_input.c): a SYN that meets its own socket in SYN_SENT opens it from both sides at
- * once, and the one socket is both ends. */
+/* tcp_rcv_state_process() (net/ipv4/tcp_input.c): a SYN that meets its own socket in SYN_SENT opens it from both sides
+ * at once, and the one socket is both ends. */
 static void connect_itself(struct hook *h)
 {
 	struct snag_addr to = occupant_specific(&h->call.addr), local;
