@@ -122,7 +122,8 @@ static int anchor(const struct occupant_wish *w, struct sockaddr_storage *ss, so
 /* Connects the bound socket and closes it first. With its peer still open the kernel keeps the remainder in FIN_WAIT2
  * for TCP_LINGER2 seconds, as a socket in TIME_WAIT for all that bind() asks of it (tcp_time_wait(),
  * net/ipv4/tcp_minisocks.c); a RST of the peer ends it (tcp_timewait_state_process()). The peer's end, or
- * -errno; fd is closed. */ tic int leave(const struct occupant_wish *w, int fd)
+ * -errno; fd is closed. */
+static int leave(const struct occupant_wish *w, int fd)
 {
 	static const struct linger reset = { .l_onoff = 1, .l_linger = 0 };
 	struct sockaddr_storage ss;

@@ -35,9 +35,9 @@ uint8_t occupant_options(int fd);
 int occupant_open(const struct occupant_wish *w);
 
 /* The same beside a socket that has the port, and whose last descriptor is about to be closed: at no moment in
- * between is the port free. occupant_claim: before the close of `fd`, a socket of no use from then on; fills in w's addr,
- * domain, proto and options from it. occupant_settle: after it; answers what occupant_open does, c is spent. -EOPNOTSUPP: the
- * program has bound it to a device. */
+ * between is the port free. occupant_claim: before the close of `fd`, a socket of no use from then on; fills in w's
+ * addr, domain, proto and options from it. occupant_settle: after it; answers what occupant_open does, c is spent.
+ * -EOPNOTSUPP: the program has bound it to a device. */
 struct occupant_claim {
 	struct occupant_wish wish;
 	int fd;			/* bound beside the other; -errno */
