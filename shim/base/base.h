@@ -34,4 +34,17 @@ static inline __attribute__((always_inline)) void zero_words(void *p, size_t n)
 	}
 }
 
+/* memcpy likewise. */
+static inline __attribute__((always_inline)) void copy_words(void *to, const void *from, size_t n)
+{
+	uint64_t __attribute__((may_alias)) *word = to;
+	const uint64_t __attribute__((may_alias)) *source = from;
+
+#pragma GCC unroll 64
+	for (size_t i = 0; i < n / sizeof(*word); i++) {
+		word[i] = source[i];
+		__asm__("" : : "r"(word) : "memory");
+	}
+}
+
 #endif

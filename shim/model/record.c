@@ -29,7 +29,7 @@ struct model_sock *record_bare(struct model *m, uint32_t sock)
 struct model_sock *record_begin(struct model *m, uint32_t sock, uint32_t serial, uint64_t now_ns)
 {
 	uint32_t high = load_relaxed(&m->high);
-	struct model_sock *r, fresh = {0};
+	struct model_sock *r, fresh;
 
 	if (!sock || sock > SNAG_SOCKS || !serial)
 		return NULL;
@@ -38,6 +38,7 @@ struct model_sock *record_begin(struct model *m, uint32_t sock, uint32_t serial,
 	r = &m->sock[sock - 1];
 	if (r->flags & MODEL_COUNTED)
 		traffic_leave(m, r, now_ns);
+	zero_words(&fresh, sizeof(fresh));
 	fresh.on_port = r->on_port;
 	fresh.next = r->next;
 	fresh.twin_next = r->twin_next;
@@ -46,7 +47,7 @@ struct model_sock *record_begin(struct model *m, uint32_t sock, uint32_t serial,
 	fresh.serial = serial;
 	fresh.state = SNAG_STATE_CLOSED;
 	fresh.since_ns = now_ns;
-	*r = fresh;
+	copy_words(r, &fresh, sizeof(fresh));
 	return r;
 }
 

@@ -116,11 +116,11 @@ HOOK int listen(int fd, int backlog)
 	return (int)hook_leave(&h);
 }
 
-/* The options that the model depends on. */
+/* The options that the model depends on, whoever asks it. SO_LINGER: only what is left of a connection depends on it. */
 static bool is_modelled(int level, int name)
 {
 	return (level == SOL_SOCKET && (name == SO_REUSEADDR || name == SO_REUSEPORT || name == SO_BINDTODEVICE ||
-					name == SO_BINDTOIFINDEX || name == SO_LINGER)) ||
+					name == SO_BINDTOIFINDEX)) ||
 	       (level == IPPROTO_IPV6 && (name == IPV6_V6ONLY || name == IPV6_FREEBIND || name == IPV6_TRANSPARENT)) ||
 	       (level == IPPROTO_IP && (name == IP_FREEBIND || name == IP_TRANSPARENT ||
 					name == IP_BIND_ADDRESS_NO_PORT || name == 51 /* IP_LOCAL_PORT_RANGE */));
@@ -159,7 +159,8 @@ static bool keeps_reuse(struct sock_ref r)
 HOOK int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 {
 	struct hook h;
-	bool needed = is_modelled(level, name) || hook_wanted(SNAG_CALL_setsockopt);
+	bool needed = is_modelled(level, name) || hook_wanted(SNAG_CALL_setsockopt) ||
+		      (engine.audit && level == SOL_SOCKET && name == SO_LINGER);
 	if (!needed || !hook_enter(&h, SNAG_CALL_setsockopt, fd))
 		return real.setsockopt(fd, level, name, value, len);
 	h.call.arg[0] = level;
