@@ -59,9 +59,9 @@ enum snag_event_flag {
 	SNAG_EVENT_UNSEEN = 1 << 0,	/* the result was never seen: `ret` means nothing */
 	SNAG_EVENT_DIVERGED = 1 << 1,	/* the kernel contradicted a certain prediction */
 	SNAG_EVENT_DRY = 1 << 2,	/* the rule would have fired */
+	SNAG_EVENT_SIGNAL = 1 << 3,	/* arg[0] is the signal that the rule sends */
 	SNAG_EVENT_AFTER = 1 << 4,	/* the prediction is what follows from a foreign socket that was found after the call */
 	SNAG_EVENT_COUNTED = 1 << 5,	/* --audit: a call whose prediction counts, on inet, inet6 or unix */
-	SNAG_EVENT_SIGNAL = 1 << 3,	/* arg[0] is the signal that the rule sends */
 };
 
 enum snag_process_what { SNAG_PROCESS_START = 1, SNAG_PROCESS_EXEC, SNAG_PROCESS_END };

@@ -34,7 +34,7 @@ static const struct usage usage = {
 		 "  fire EVENT    says an event that rules wait for (when: {event: EVENT}), for good\n"
 		 "  release       lets go of every connection that is held at this moment\n"
 		 "  stop          switches all rules off, lets go of all holds, and sends SIGTERM to the session's programs\n"
-		 "\nExit status: 0 done; 1 no such rule, or no rule waits for that event; 125 no such session.\n",
+		 "\nExit status: 0 done; 1 no such rule, or no rule waits for that event; 125 no such session.",
 };
 
 struct ctl {

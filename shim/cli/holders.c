@@ -167,7 +167,7 @@ void holder_record(const struct holder *h, struct record_holder *r, char space[A
 	};
 
 	memset(r, 0, sizeof(*r));
-	r->pid = r->fd = r->sock = r->others = r->since = r->uid = r->inode = RECORD_NONE;
+	r->pid = r->fd = r->sock = r->others = r->uid = r->inode = r->since = r->until = RECORD_NONE;
 	if (h->owner.pid) {
 		r->pid = h->owner.pid;
 		r->fd = h->owner.fd;

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #define ROWS_MAX 32
-#define KEY_HELP 1
+#define KEY_HELP 1024	/* no command has so many of its own */
 
 static void print_option(const struct option_row *o)
 {
@@ -26,7 +26,7 @@ static void print_help(const struct usage *u)
 	for (const struct option_row *o = u->options; o->name; o++)
 		if (o->help)
 			print_option(o);
-	printf("      --help                 print this\n");
+	print_option(&(struct option_row){ KEY_HELP, "help", NULL, "print this" });
 	if (u->notes)
 		printf("\n%s\n", u->notes);
 }

@@ -63,28 +63,25 @@ static const char *path_of(struct compiler *c, const char *file)
 	return access(path, F_OK) == 0 ? path : NULL;
 }
 
-/* The next shipped policy's name; NULL: no more. */
-static const char *next_shipped(struct compiler *c, DIR *dir)
+static int is_policy(const struct dirent *e)
 {
-	struct dirent *e;
+	size_t len = strlen(e->d_name);
 
-	while ((e = readdir(dir))) {
-		size_t len = strlen(e->d_name);
-		if (len > 5 && strcmp(e->d_name + len - 5, ".yaml") == 0)
-			return arena_copy(&c->arena, e->d_name, len - 5);
-	}
-	return NULL;
+	return len > 5 && strcmp(e->d_name + len - 5, ".yaml") == 0;
 }
 
 static void say_unshipped(struct compiler *c, const struct source *s)
 {
-	const char *names = "", *name;
-	DIR *dir = opendir(c->in->policy_dir);
+	struct dirent **shipped = NULL;
+	const char *names = "";
+	int n = scandir(c->in->policy_dir, &shipped, is_policy, alphasort);
 
-	while (dir && (name = next_shipped(c, dir)))
-		names = arena_printf(&c->arena, "%s%s%s", names, *names ? ", " : "", name);
-	if (dir)
-		closedir(dir);
+	for (int i = 0; i < n; i++) {
+		int len = (int)strlen(shipped[i]->d_name) - 5;
+		names = arena_printf(&c->arena, "%s%s%.*s", names, *names ? ", " : "", len, shipped[i]->d_name);
+		free(shipped[i]);
+	}
+	free(shipped);
 	diag_error_at(&c->diags, s, 0, 0, "",
 		      "no shipped policy has this name; there are %s. The path of a "
 		      "file has a / or a suffix",

@@ -99,6 +99,7 @@ c = socket.create_connection(s.getsockname()); b, _ = s.accept(); s.close(); b.c
   "$PYTHON" - "$output" "$holder" "$port" <<'PY'
 import json, sys
 r = json.loads(sys.argv[1]); h = r["why"]["holder"]
+assert not {"since", "until", "sock"} & set(h), h  # what only a session knows
 assert r["ok"] is False and r["errno"] == "EADDRINUSE" and r["settled"] == "model", r
 assert r["why"]["code"] == "held" and r["why"]["fix"] and r["rule"], r
 assert h["pid"] == int(sys.argv[2]) and h["fd"] == 3 and h["state"] == "listen", h
