@@ -63,16 +63,19 @@ bool hook_describe(struct hook *h, unsigned id, int fd, struct sock_ref r);
 /* Does anybody ask about such calls: the trace, or a rule? */
 bool hook_wanted(unsigned id);
 
+/* Right above the frame of the hook: the program's own local variables, or on a new stack what was put under its first
+ * function. They can be read. */
+static inline __attribute__((always_inline)) bool hook_near(const void *p, size_t len)
+{
+	uintptr_t at = (uintptr_t)p, frame = (uintptr_t)__builtin_frame_address(0);
+	return at - frame < 1024 && len <= 1024 - (at - frame);
+}
 /* Can len bytes of the program's memory be read at p? Where they cannot, the kernel answers EFAULT, so nobody here may
- * look. Asks the kernel, except right above the frame of the hook: those are the program's own local variables, or on a
- * new stack what was put under its first function. */
+ * look. Asks the kernel, except where they are near. */
 bool hook_ask_readable(uintptr_t at, size_t len);
 static inline __attribute__((always_inline)) bool hook_readable(const void *p, size_t len)
 {
-	uintptr_t at = (uintptr_t)p, frame = (uintptr_t)__builtin_frame_address(0);
-	if (likely(at - frame < 1024 && len <= 1024 - (at - frame)))
-		return true;
-	return hook_ask_readable(at, len);
+	return likely(hook_near(p, len)) || hook_ask_readable((uintptr_t)p, len);
 }
 /* The address argument of bind and connect; left out where it cannot be read. */
 static inline __attribute__((always_inline)) void hook_addr(struct hook *h, const struct sockaddr *sa, socklen_t len)

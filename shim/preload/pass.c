@@ -74,6 +74,15 @@ static void release_one(int fd, bool peeked)
 		release(r);
 }
 
+bool pass_may(int fd)
+{
+	struct sock_ref r = fdtab_get(fd);
+	if (!self_active())
+		return false;
+	const struct model_sock *m = r.sock ? model_peek(engine.model, r.sock, r.serial) : NULL;
+	return !m || m->proto == SNAG_PROTO_UNIX || m->proto == SNAG_PROTO_NONE;
+}
+
 bool pass_looks(const struct msghdr *m)
 {
 	return m->msg_controllen && self_active() && !self_borrowed();

@@ -111,7 +111,7 @@ static SLOW ssize_t send_watched(int fd, const struct msghdr *m, int flags, cons
 	struct stream s;
 	size_t want;
 	ssize_t r;
-	if (!stream_sum(m->msg_iov, m->msg_iovlen, &want) ||
+	if (!hook_readable(m, sizeof(*m)) || !stream_sum(m->msg_iov, m->msg_iovlen, &want) ||
 	    !stream_enter_from(&s, SNAG_CALL_sendmsg, fd, want, flags, caller))
 		return real.sendmsg(fd, m, flags);
 	if (stream_go(&s))
@@ -121,20 +121,27 @@ static SLOW ssize_t send_watched(int fd, const struct msghdr *m, int flags, cons
 	return stream_leave(&s);
 }
 
-HOOK ssize_t sendmsg(int fd, const struct msghdr *m, int flags)
+/* Descriptors are on their way meanwhile. */
+static SLOW ssize_t send_passing(int fd, const struct msghdr *m, int flags, const void *caller)
 {
 	int saved = errno;
-	if (unlikely(!self_active() || !hook_readable(m, sizeof(*m))))
-		return real.sendmsg(fd, m, flags);
-	bool passes = pass_looks(m);
-	if (unlikely(passes))
+	bool passes = hook_readable(m, sizeof(*m)) && pass_looks(m);
+	if (passes)
 		pass_hold(m);
 	errno = saved;
-	ssize_t n = stream_asked(STREAM_SEND) ? send_watched(fd, m, flags, __builtin_return_address(0))
-					      : real.sendmsg(fd, m, flags);
-	if (n < 0 && unlikely(passes))
+	ssize_t n = stream_asked(STREAM_SEND) ? send_watched(fd, m, flags, caller) : real.sendmsg(fd, m, flags);
+	if (n < 0 && passes)
 		pass_release(m);
 	return n;
+}
+
+HOOK ssize_t sendmsg(int fd, const struct msghdr *m, int flags)
+{
+	if (unlikely(hook_near(m, sizeof(*m)) ? m->msg_controllen : pass_may(fd)))
+		return send_passing(fd, m, flags, __builtin_return_address(0));
+	if (likely(!stream_asked(STREAM_SEND)))
+		return real.sendmsg(fd, m, flags);
+	return send_watched(fd, m, flags, __builtin_return_address(0));
 }
 
 /* A bound on the bytes lets as many whole messages go as it holds; where that is none, a part of the first. */
@@ -182,8 +189,9 @@ static SLOW int send_many(int fd, struct mmsghdr *m, unsigned n, int flags, cons
 HOOK int sendmmsg(int fd, struct mmsghdr *m, unsigned n, int flags)
 {
 	unsigned most = n < PASS_MESSAGES_MAX ? n : PASS_MESSAGES_MAX;
-	bool any = false, readable = self_active() && hook_readable(m, most * sizeof(*m));
-	for (unsigned i = 0; readable && i < most && !any; i++)
+	bool passes = pass_may(fd), any = false;
+	bool readable = (passes || stream_asked(STREAM_SEND)) && self_active() && hook_readable(m, most * sizeof(*m));
+	for (unsigned i = 0; passes && readable && i < most && !any; i++)
 		any = pass_looks(&m[i].msg_hdr);
 	for (unsigned i = 0; any && i < most; i++)
 		pass_hold(&m[i].msg_hdr);

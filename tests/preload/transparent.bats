@@ -149,3 +149,24 @@ try: print(os.wait())
 except ChildProcessError: print("no child")'
   assert_output 'no child'
 }
+
+@test "a message from the heap: no system call more than without" {
+  requires strace
+  cat >"$WORK/m.c" <<'C'
+#include <stdlib.h>
+#include <sys/socket.h>
+int main(void)
+{
+	struct msghdr *m = calloc(8, sizeof(*m));
+	int fd = socket(AF_INET, SOCK_DGRAM, 0), failed = 0;
+	for (int i = 0; i < 50; i++)
+		failed += sendmsg(fd, m + i % 8, 0) < 0;
+	return failed != 50;
+}
+C
+  gcc -O1 -o "$WORK/m" "$WORK/m.c"
+  run log strace -f -o "$WORK/calls" "$WORK/m"
+  assert_success
+  run awk '/sendmsg/ {if (++n == 50) exit; next} n {print}' "$WORK/calls"
+  assert_output ''
+}
