@@ -49,6 +49,29 @@ C
   assert_failure 7
 }
 
+@test "a program under valgrind, with addresses from the heap: not a word more" {
+  requires valgrind
+  cat >"$WORK/v.c" <<'C'
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+int main(void)
+{
+	struct sockaddr_in *a = calloc(1, sizeof(*a));
+	int s = socket(AF_INET, SOCK_DGRAM, 0);
+	a->sin_family = AF_INET;
+	if (bind(s, (struct sockaddr *)a, sizeof(*a)))
+		return 1;
+	free(a);
+	return 3;
+}
+C
+  gcc -g -o "$WORK/v" "$WORK/v.c"
+  run log valgrind -q "$WORK/v"
+  assert_failure 3
+  assert_output ''
+}
+
 @test "pointers that cannot be read: the kernel's own answers" {
   local native
   native=$("$PROGRAMS/wild")
