@@ -28,13 +28,15 @@ $2" 3>&-
 }
 
 @test "each policy is valid, explained, and in the README" {
-  local file name
+  local file name says
   for file in "$ROOT"/policies/*.yaml; do
     name=$(basename "$file" .yaml)
     run "$SNAG" check "$file"
     assert_success
-    head -n 1 "$file" | grep -q "^# $name - " || fail "$name: the first line does not say what it is"
-    grep -qF "policies/$name.yaml" "$ROOT/README.md" || fail "$name is not in README.md"
+    says=$(head -n 1 "$file")
+    [[ $says == "# $name - "* ]] || fail "$name: the first line does not say what it is"
+    grep -qxF "| [\`$name\`]($name.yaml) | ${says#"# $name - "} |" "$ROOT/policies/README.md" ||
+      fail "policies/README.md does not say of $name what its first line says"
     grep -qF "with $name " "$BATS_TEST_FILENAME" || fail "$name is not tested here"
   done
 }
