@@ -4,6 +4,7 @@
 #include <base/base.h>
 #include <base/calls.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <snag/call.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -33,6 +34,11 @@ static const struct word socket_options[] = {
 	WORD(SO_REUSEADDR), WORD(SO_REUSEPORT), WORD(SO_LINGER), WORD(SO_BINDTODEVICE), WORD(SO_KEEPALIVE),
 	WORD(SO_BROADCAST), WORD(SO_SNDBUF), WORD(SO_RCVBUF), WORD(SO_RCVTIMEO), WORD(SO_SNDTIMEO), { 0, NULL },
 };
+static const struct word tcp_options[] = {
+	WORD(TCP_NODELAY), WORD(TCP_CORK), WORD(TCP_KEEPIDLE), WORD(TCP_KEEPINTVL), WORD(TCP_KEEPCNT), WORD(TCP_SYNCNT),
+	WORD(TCP_LINGER2), WORD(TCP_DEFER_ACCEPT), WORD(TCP_QUICKACK), WORD(TCP_USER_TIMEOUT), WORD(TCP_FASTOPEN),
+	{ 0, NULL },
+};
 static const struct word ipv6_options[] = { WORD(IPV6_V6ONLY), { 0, NULL } };
 
 /* The word for v, or its digits. */
@@ -57,9 +63,18 @@ static struct text socket_type(int v, char space[ARGS_TEXT])
 
 static struct text option(int level, int v, char space[ARGS_TEXT])
 {
+	static const struct {
+		int level;
+		const struct word *options;
+	} levels_options[] = {
+		{ SOL_SOCKET, socket_options }, { IPPROTO_TCP, tcp_options }, { IPPROTO_IPV6, ipv6_options },
+	};
 	static const struct word none[] = { { 0, NULL } };
-	const struct word *table = level == SOL_SOCKET ? socket_options : level == IPPROTO_IPV6 ? ipv6_options : none;
+	const struct word *table = none;
 
+	for (size_t i = 0; i < ARRAY_LEN(levels_options); i++)
+		if (levels_options[i].level == level)
+			table = levels_options[i].options;
 	return word(table, v, space);
 }
 

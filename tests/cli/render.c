@@ -9,6 +9,7 @@
 #include <cli/text.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <snag/call.h>
 #include <snag/plan.h>
@@ -225,6 +226,8 @@ static void test_arguments(void **state)
 		{ SNAG_CALL_listen, { 128, 0, 0 }, 6, "listen(6, 128) = 0" },
 		{ SNAG_CALL_shutdown, { SHUT_WR, 0, 0 }, 6, "shutdown(6, SHUT_WR) = 0" },
 		{ SNAG_CALL_setsockopt, { SOL_SOCKET, SO_REUSEADDR, 1 }, 6, "setsockopt(6, SOL_SOCKET, SO_REUSEADDR, 1) = 0" },
+		{ SNAG_CALL_setsockopt, { IPPROTO_TCP, TCP_NODELAY, 1 }, 6, "setsockopt(6, IPPROTO_TCP, TCP_NODELAY, 1) = 0" },
+		{ SNAG_CALL_setsockopt, { IPPROTO_TCP, 12345, 1 }, 6, "setsockopt(6, IPPROTO_TCP, 12345, 1) = 0" },
 		{ SNAG_CALL_setsockopt, { IPPROTO_IPV6, IPV6_V6ONLY, 0 }, 6, 
 		  "setsockopt(6, IPPROTO_IPV6, IPV6_V6ONLY, 0) = 0" },
 		{ SNAG_CALL_dup2, { 9, 0, 0 }, 6, "dup2(6, 9) = 0" },
