@@ -55,6 +55,10 @@ void predicate_resolve(struct policy *p, struct policy_rule *r);
 struct answers policy_answers(const struct object *what, unsigned call);
 /* warn.c: rules that can never match or fire, and what is not as it seems. */
 void warn_policy(struct policy *p);
+/* warn_match.c: keys of `match` that contradict each other or the rule's calls; `count_per: listener`, which speaks of the
+ * socket that a call is made on, where none is made on a listener. */
+void warn_match(struct diags *d, const struct policy_rule *r);
+void warn_listener(struct diags *d, const struct policy_rule *r);
 /* shadow.c: says so where a rule above the i-th decides each of its calls. */
 void warn_shadow(struct policy *p, unsigned i);
 
