@@ -132,7 +132,8 @@ static const char *const bys[] = {
 
 static const char *const unsures[SNAG_UNSURES] = {
 	[SNAG_UNSURE_NONE] = "none",	   [SNAG_UNSURE_PEER] = "peer",	      [SNAG_UNSURE_RACED] = "raced",
-	[SNAG_UNSURE_FOREIGN] = "foreign", [SNAG_UNSURE_MACHINE] = "machine", [SNAG_UNSURE_VIRTUAL] = "virtual",	[SNAG_UNSURE_UNMODELLED] = "unmodelled",
+	[SNAG_UNSURE_FOREIGN] = "foreign", [SNAG_UNSURE_MACHINE] = "machine", [SNAG_UNSURE_VIRTUAL] = "virtual",
+	[SNAG_UNSURE_UNMODELLED] = "unmodelled",
 };
 
 static const char *const whys[SNAG_WHYS] = {
