@@ -23,8 +23,7 @@ enum snag_trait {
 	SNAG_TRAIT_BLOCK = 1 << 6,
 	SNAG_TRAIT_STREAM = 1 << 7,
 	SNAG_TRAIT_WAIT = 1 << 8,
-	SNAG_TRAIT_LATER = 1 << 9,
-	SNAG_TRAIT_SENDS = 1 << 10,
+	SNAG_TRAIT_SENDS = 1 << 9,
 };
 
 /* A set of calls: one bit for each snag_call_id. */
@@ -33,11 +32,11 @@ _Static_assert(SNAG_CALLS <= 64 * SNAG_CALL_WORDS, "snag_call_id must fit the ca
 
 /* Facts that cost a system call or a search: filled in by the front end only where a rule for this call needs them. */
 enum snag_fact {
-	SNAG_FACT_BLOCKING = 1 << 0,
-	SNAG_FACT_QUEUE = 1 << 1,
-	SNAG_FACT_TCP_STATE = 1 << 2,
-	SNAG_FACT_CALLER = 1 << 3,
-	SNAG_FACT_LOCAL = 1 << 4,
+	SNAG_FACT_BLOCKING = 1 << 0,	/* `blocking` */
+	SNAG_FACT_QUEUE = 1 << 1,	/* `queue`, `queue_max` */
+	SNAG_FACT_TCP_STATE = 1 << 2,	/* `tcp_state` */
+	SNAG_FACT_CALLER = 1 << 3,	/* `caller` */
+	SNAG_FACT_LOCAL = 1 << 4,	/* `local` */
 	SNAG_FACT_ERROR = 1 << 5,	/* `pending` */
 	SNAG_FACT_UNREAD = 1 << 6,	/* `unread` */
 	SNAG_FACT_REACH = 1 << 7,	/* `reach` */
@@ -46,8 +45,8 @@ enum snag_fact {
 					 * those of the session, and the foreign ones, adopted and known to be still there */
 	SNAG_FACT_NEXT_FD = 1 << 10,	/* `next_fd` */
 	SNAG_FACT_PRIVILEGED = 1 << 11,	/* `privileged` */
-	SNAG_FACT_TARGET = 1 << 13,	/* `target` */
 	SNAG_FACT_LINGER = 1 << 12,	/* `linger` */
+	SNAG_FACT_TARGET = 1 << 13,	/* `target` */
 };
 
 /* Where an address leads, for bind and connect. */

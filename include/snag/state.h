@@ -2,7 +2,7 @@
 #ifndef SNAG_STATE_H
 #define SNAG_STATE_H
 
-/* The seed lifecycle; the lower-case names stand in the trace's `state` and in `match: {state: ...}`. */
+/* In lower case they stand in the trace's `state` and in `match: {state: ...}`. */
 enum snag_state {
 	SNAG_STATE_NONE,	/* the model knows nothing of it */
 	SNAG_STATE_CLOSED,

@@ -192,8 +192,7 @@ static void fit_name(struct diags *d, struct policy_rule *r, const struct value 
 		first = c;
 		if (fits_all_steps(r, c)) {
 			any = true;
-			if (!call_has(c, SNAG_TRAIT_LATER))
-				add_call(r->calls, c);
+			add_call(r->calls, c);
 		}
 	}
 	for (unsigned i = 0; !any && i < r->n_steps; i++) {
@@ -203,40 +202,20 @@ static void fit_name(struct diags *d, struct policy_rule *r, const struct value 
 	}
 }
 
-static void refuse_later(struct diags *d, const struct value *name)
-{
-	uint64_t named[SNAG_CALL_WORDS] = {(uint64_t)name->lo, (uint64_t)name->hi};
-	bool any = false, built = false;
-
-	for (unsigned c = 1; c < SNAG_CALLS; c++)
-		if (in_set(named, c)) {
-			any = true;
-			built |= !call_has(c, SNAG_TRAIT_LATER);
-		}
-	if (any && !built)
-		diag_error(d, name->node, "rules on %s are not built yet", name->text + (*name->text == '='));
-}
-
-/* Every call that fits. Those that are not built are left out, and that is said. */
+/* Every call that fits. */
 static void fit_all(struct diags *d, struct policy_rule *r, const struct node *at)
 {
-	const char *left_out = "", *last = "";
-	bool any = false, built = false;
+	bool any = false;
 
 	for (unsigned c = 1; c < SNAG_CALLS; c++) {
-		const char *group = call_row(c)->group;
-		if (!fits_all_steps(r, c))
-			continue;
-		any = true;
-		if (!call_has(c, SNAG_TRAIT_LATER)) {
+		if (fits_all_steps(r, c)) {
+			any = true;
 			add_call(r->calls, c);
-			built = true;
-		} else if (strcmp(group, last) != 0 && !words_have(left_out, group)) {
-			left_out = arena_printf(d->arena, "%s%s%s", left_out, *left_out ? " " : "", group);
-			last = group;
 		}
 	}
-	if (!any && r->n_steps && object_has(r->steps[0].what, KEY_do_errno)) {
+	if (any)
+		return;
+	if (r->n_steps && object_has(r->steps[0].what, KEY_do_errno)) {
 		const struct object *what = r->steps[0].what;
 		const char *why = NULL;
 		for (size_t i = 0; i < ARRAY_LEN(refused) && !why; i++)
@@ -244,14 +223,8 @@ static void fit_all(struct diags *d, struct policy_rule *r, const struct node *a
 				why = refused[i].why;
 		diag_error(d, object_at(what, KEY_do_errno), "no call can fail with %s%s%s",
 			   object_text(what, KEY_do_errno), why ? ": " : "", why ? why : "");
-	} else if (!any) {
+	} else {
 		diag_error(d, at, "no call fits all of its steps");
-	} else if (!built) {
-		diag_error(d, at, "fits %s only: rules on these calls are not built yet",
-			   words_listed(d->arena, left_out));
-	} else if (*left_out) {
-		diag_warn(d, at, "leaves out %s: rules on these calls are not built yet",
-			  words_listed(d->arena, left_out));
 	}
 }
 
@@ -307,6 +280,4 @@ void fit_rule(struct diags *d, struct policy_rule *r)
 	warn_forced(d, r);
 	for (unsigned i = 0; i < r->n_steps && d->errors == errors; i++)
 		refuse_unbuilt(d, r->steps[i].what);
-	for (unsigned i = 0; i < calls->n; i++)
-		refuse_later(d, &calls->values[i]);
 }
