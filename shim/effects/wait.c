@@ -9,6 +9,7 @@
 #include <base/calls.h>
 #include <base/sys.h>
 #include <errno.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/timerfd.h>
@@ -91,6 +92,23 @@ static uint64_t timeout_of(const struct snag_call *c)
 	return (uint64_t)tv.tv_sec * NSEC_PER_SEC + (uint64_t)tv.tv_usec * 1000;
 }
 
+/* What is left of the bound is left for the call itself: once the socket is ready it takes no longer. `end` is on
+ * CLOCK_MONOTONIC. 0: ready; -EAGAIN: the bound has passed; -EINTR. */
+static int wait_arrival(const struct snag_call *c, uint64_t end)
+{
+	struct pollfd p = { .fd = c->fd, .events = POLLIN };
+
+	for (uint64_t at = now(); at < end; at = now()) {
+		struct timespec t = sys_timespec(end - at < CHUNK_NS ? end - at : CHUNK_NS);
+		long r = sys_call(SYS_ppoll, &p, 1, &t, NULL, 0);
+		if (r)
+			return r < 0 ? (int)r : 0;
+		if (cancellable(c->call) && pthread_testcancel)
+			pthread_testcancel();
+	}
+	return -EAGAIN;
+}
+
 /* 0: waited; else the errno. */
 static int wait_as(const struct snag_call *c, unsigned traits, uint64_t ns, bool (*still)(void *), void *arg)
 {
@@ -100,6 +118,8 @@ static int wait_as(const struct snag_call *c, unsigned traits, uint64_t ns, bool
 	bool cut = bound && bound < ns;
 	uint64_t end = from + (cut ? bound : ns);
 	int r = sleep_until(end < from ? UINT64_MAX : end, waits, cancellable(c->call), still, arg);
+	if (!r && bound && !cut && !connects && !call_has(c->call, SNAG_TRAIT_SENDS))
+		r = wait_arrival(c, from + bound);
 	if (r)
 		return -r;
 	return cut && (!still || still(arg)) ? connects ? EINPROGRESS : EAGAIN : 0;

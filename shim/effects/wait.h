@@ -9,7 +9,7 @@
 /* Wait in front of a call with these traits. 0: waited, go on with the real call. Else the positive errno that the
  * program gets without it, as from the kernel: a blocking accept or connect gives EINTR where a signal handler without
  * SA_RESTART ran, and is bounded by SO_RCVTIMEO (EAGAIN) or SO_SNDTIMEO (EINPROGRESS); the connection attempt then goes
- * on. All other calls wait on through signals. A cancelled thread ends within 100 ms. */
+ * on. What SO_RCVTIMEO leaves is waited for here too, so that accept and recv take no longer altogether. All other calls wait on through signals. A cancelled thread ends within 100 ms. */
 int wait_for(const struct snag_call *c, unsigned traits, uint64_t ns);
 
 /* The same for as long as `still` says so, asked at least every 100 ms. A connection attempt must be under way. */

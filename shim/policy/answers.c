@@ -11,9 +11,11 @@
 #define TCP (1u << SNAG_PROTO_TCP)
 #define UDP (1u << SNAG_PROTO_UDP)
 #define UNIX (1u << SNAG_PROTO_UNIX)
+#define INET (~UNIX)
 
 /* A datagram socket's connect sends nothing, so nobody refuses it and nothing times out (net/ipv4/datagram.c); on a
- * Unix socket somebody listens or not, at once (net/unix/af_unix.c). EINTR fits a blocking socket only: on another one no
+ * Unix socket somebody listens or not, at once (net/unix/af_unix.c). Routes and local addresses are the internet's, paths
+ * are a Unix socket's (unix(7), ip(7)). EINTR fits a blocking socket only: on another one no
  * correct program would call again by itself. EAGAIN fits where readiness can be raised again. A connection that is
  * reset or falls silent is TCP's; a datagram that is cut loses its rest, so only streams are. */
 static const struct {
@@ -24,6 +26,17 @@ static const struct {
 } rows[] = {
 	{"connect", SNAG_ACTION_errno, ECONNREFUSED, {TCP | UNIX, ANSWERS_ANY, false}},
 	{"connect", SNAG_ACTION_errno, ETIMEDOUT, {TCP, ANSWERS_ANY, false}},
+	{"connect", SNAG_ACTION_errno, EADDRNOTAVAIL, {INET, ANSWERS_ANY, false}},
+	{"connect", SNAG_ACTION_errno, ENETUNREACH, {INET, ANSWERS_ANY, false}},
+	{"connect", SNAG_ACTION_errno, EHOSTUNREACH, {INET, ANSWERS_ANY, false}},
+	{"connect", SNAG_ACTION_errno, ENOENT, {UNIX, ANSWERS_ANY, false}},
+	{"connect", SNAG_ACTION_errno, EPROTOTYPE, {UNIX, ANSWERS_ANY, false}},
+	{"bind", SNAG_ACTION_errno, EADDRNOTAVAIL, {INET, ANSWERS_ANY, false}},
+	{"bind", SNAG_ACTION_errno, ELOOP, {UNIX, ANSWERS_ANY, false}},
+	{"bind", SNAG_ACTION_errno, ENAMETOOLONG, {UNIX, ANSWERS_ANY, false}},
+	{"bind", SNAG_ACTION_errno, ENOENT, {UNIX, ANSWERS_ANY, false}},
+	{"bind", SNAG_ACTION_errno, ENOTDIR, {UNIX, ANSWERS_ANY, false}},
+	{"bind", SNAG_ACTION_errno, EROFS, {UNIX, ANSWERS_ANY, false}},
 	{"connect", SNAG_ACTION_syn_drop, 0, {TCP, ANSWERS_ANY, false}},
 	{"accept", SNAG_ACTION_spurious, 0, {TCP | UNIX, ANSWERS_NONBLOCKING, false}},
 	{"accept", SNAG_ACTION_hold, 0, {TCP | UNIX, ANSWERS_ANY, false}},

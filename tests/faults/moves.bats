@@ -135,6 +135,19 @@ print(name(a.recv, 1))"
   assert_output EAGAIN
 }
 
+@test "what a rule waits in front of a call counts towards the socket's own time" {
+  local rule
+  for rule in delay stall; do
+    python "recv role=client: $rule=400ms" "
+import struct
+a.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack('qq', 3, 0)); t = time.monotonic()
+print(name(a.recv, 1), 3 <= time.monotonic() - t < 3.4)
+b.send(b'x'); print(a.recv(1))"
+    assert_output "EAGAIN True
+b'x'"
+  done
+}
+
 @test "stall: no progress on this way for so long, in no process" {
   python 'recv role=client first=1: stall=300ms' "
 b.send(b'xy'); t = time.monotonic(); a.send(b'z'); print(a.recv(1), time.monotonic() - t >= 0.3)"

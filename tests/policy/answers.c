@@ -13,6 +13,10 @@ static void test_rows(void **state)
 	assert_int_equal(answers_of(SNAG_CALL_connect, SNAG_ACTION_errno, ETIMEDOUT).protos, 1 << SNAG_PROTO_TCP);
 	assert_int_equal(answers_of(SNAG_CALL_connect, SNAG_ACTION_errno, ECONNREFUSED).protos,
 			 1 << SNAG_PROTO_TCP | 1 << SNAG_PROTO_UNIX);
+	assert_int_equal(answers_of(SNAG_CALL_connect, SNAG_ACTION_errno, ENETUNREACH).protos, ~(1u << SNAG_PROTO_UNIX));
+	assert_int_equal(answers_of(SNAG_CALL_connect, SNAG_ACTION_errno, ENOENT).protos, 1 << SNAG_PROTO_UNIX);
+	assert_int_equal(answers_of(SNAG_CALL_bind, SNAG_ACTION_errno, EADDRNOTAVAIL).protos, ~(1u << SNAG_PROTO_UNIX));
+	assert_int_equal(answers_of(SNAG_CALL_bind, SNAG_ACTION_errno, EROFS).protos, 1 << SNAG_PROTO_UNIX);
 	assert_int_equal(answers_of(SNAG_CALL_connect, SNAG_ACTION_errno, EACCES).protos, ~0u);
 	assert_int_equal(answers_of(SNAG_CALL_bind, SNAG_ACTION_errno, ETIMEDOUT).protos, ~0u);
 	assert_int_equal(answers_of(SNAG_CALL_accept, SNAG_ACTION_errno, EINTR).wait, ANSWERS_BLOCKING);
