@@ -82,6 +82,13 @@ static inline ssize_t sys_readlink(const char *path, char *buf, size_t n)
 {
 	return sys_call(SYS_readlinkat, AT_FDCWD, path, buf, n);
 }
+struct sys_dirent {	/* linux_dirent64: getdents64(2) */
+	uint64_t inode;
+	int64_t offset;
+	uint16_t size;
+	uint8_t type;
+	char name[];
+};
 static inline ssize_t sys_getdents(int fd, void *buf, size_t n) { return sys_call(SYS_getdents64, fd, buf, n); }
 
 /* Answers the address, or -errno as a small negative number: ask sys_failed(). */

@@ -195,14 +195,6 @@ static int number(const char *text)
 	return *text ? -1 : n;
 }
 
-struct dirent_head {	/* linux_dirent64 */
-	uint64_t inode;
-	int64_t offset;
-	uint16_t size;
-	uint8_t type;
-	char name[];
-};
-
 typedef void each_socket_fn(int fd, uint64_t cookie);
 
 /* Those from `from` on, as /proc lists them. */
@@ -214,7 +206,7 @@ static void each_listed(int from, each_socket_fn *each)
 		return;
 	for (ssize_t n; (n = sys_getdents(dir, buf, sizeof(buf))) > 0;) {
 		for (ssize_t at = 0; at < n;) {
-			struct dirent_head *d = (struct dirent_head *)(buf + at);
+			struct sys_dirent *d = (struct sys_dirent *)(buf + at);
 			int fd = number(d->name);
 			uint64_t cookie = fd >= from && fd != dir ? identity_cookie(fd) : 0;
 			if (cookie)

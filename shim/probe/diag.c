@@ -1,9 +1,9 @@
 /* diag.c - what the kernel itself tells of its sockets. The forms of question and answer: linux/inet_diag.h,
- * linux/sock_diag.h, linux/netlink.h. */
+ * linux/sock_diag.h. */
 #include "diag.h"
+#include "netlink.h"
 
 #include <base/base.h>
-#include <base/sys.h>
 #include <errno.h>
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
@@ -12,10 +12,7 @@
 #include <netinet/tcp.h>
 #include <snag/call.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
-
-#define BUFFER (32u << 10)	/* no datagram of the kernel's is longer: netlink_dump() (net/netlink/af_netlink.c) */
 
 /* ---- answers ---- */
 
@@ -29,33 +26,23 @@ static struct snag_addr address(unsigned family, const __be32 ip[4], __be16 port
 	return a;
 }
 
-/* The attributes behind a message; the kernel tells of IPV6_V6ONLY for sockets that are bound or listen:
- * inet_diag_msg_attrs_fill() (net/ipv4/inet_diag.c). */
-static void read_attributes(const char *at, size_t left, struct diag_sock *s)
+/* The kernel tells of IPV6_V6ONLY for sockets that are bound or listen: inet_diag_msg_attrs_fill()
+ * (net/ipv4/inet_diag.c). */
+static void read_attribute(void *arg, unsigned type, const char *value, size_t len)
 {
-	struct nlattr a;
+	struct diag_sock *s = arg;
 
-	while (left >= sizeof(a)) {
-		memcpy(&a, at, sizeof(a));
-		if (a.nla_len < sizeof(a) || a.nla_len > left)
-			return;
-		if (a.nla_type == INET_DIAG_SKV6ONLY && a.nla_len > sizeof(a)) {
-			s->v6only = at[sizeof(a)] != 0;
-			s->v6only_known = true;
-		}
-		size_t step = NLA_ALIGN(a.nla_len);
-		if (step > left)
-			return;
-		at += step;
-		left -= step;
-	}
+	if (type != INET_DIAG_SKV6ONLY || !len)
+		return;
+	s->v6only = value[0] != 0;
+	s->v6only_known = true;
 }
 
 static bool read_sock(const char *at, size_t len, uint8_t proto, struct diag_sock *s)
 {
 	struct inet_diag_msg m;
 
-	if (len < sizeof(m))
+	if (len < NLMSG_ALIGN(sizeof(m)))
 		return false;
 	memcpy(&m, at, sizeof(m));
 	if (m.idiag_family != AF_INET && m.idiag_family != AF_INET6)
@@ -81,44 +68,31 @@ static bool read_sock(const char *at, size_t len, uint8_t proto, struct diag_soc
 		s->left_ms = m.idiag_expires;
 	if (!s->peer.port)
 		s->peer = (struct snag_addr){ 0 };
-	read_attributes(at + NLMSG_ALIGN(sizeof(m)), len - sizeof(m), s);
+	netlink_attributes(at + NLMSG_ALIGN(sizeof(m)), len - NLMSG_ALIGN(sizeof(m)), read_attribute, s);
 	return true;
+}
+
+struct reader {
+	uint8_t proto;
+	diag_each_fn *each;
+	void *arg;
+};
+
+static int read_message(void *arg, const char *body, size_t len)
+{
+	const struct reader *r = arg;
+	struct diag_sock s;
+
+	if (!read_sock(body, len, r->proto, &s))
+		return -EPROTO;
+	return r->each(r->arg, &s);
 }
 
 int diag_parse(const void *buf, size_t len, uint8_t proto, diag_each_fn *each, void *arg)
 {
-	const char *at = buf;
-	struct diag_sock s;
-	struct nlmsghdr h;
-	int err;
+	struct reader r = { proto, each, arg };
 
-	while (len >= sizeof(h)) {
-		memcpy(&h, at, sizeof(h));
-		if (h.nlmsg_len < sizeof(h) || h.nlmsg_len > len)
-			return -EPROTO;
-		const char *body = at + NLMSG_HDRLEN;
-		size_t body_len = h.nlmsg_len - NLMSG_HDRLEN;
-		switch (h.nlmsg_type) {
-		case NLMSG_DONE:
-			return 0;
-		case NLMSG_ERROR:
-			if (body_len < sizeof(err))
-				return -EPROTO;
-			memcpy(&err, body, sizeof(err));
-			return err < 0 && err >= -4095 ? err : 0;
-		case SOCK_DIAG_BY_FAMILY:
-			if (!read_sock(body, body_len, proto, &s))
-				return -EPROTO;
-			if (!each(arg, &s))
-				return 0;
-		}
-		size_t step = NLMSG_ALIGN(h.nlmsg_len);
-		if (step >= len)
-			return 1;
-		at += step;
-		len -= step;
-	}
-	return len ? -EPROTO : 1;
+	return netlink_parse(buf, len, SOCK_DIAG_BY_FAMILY, read_message, &r);
 }
 
 /* ---- questions ---- */
@@ -138,31 +112,11 @@ static struct question question(unsigned family, uint8_t proto, uint32_t states,
 	};
 }
 
-/* Sends the question and hands over what comes. The kernel answers within the calls themselves, so nothing is waited
- * for. */
-static int ask(int fd, const struct question *q, char *buf, uint8_t proto, diag_each_fn *each, void *arg)
+static int ask(const struct question *q, uint8_t proto, diag_each_fn *each, void *arg)
 {
-	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
-	long n = sys_call(SYS_sendto, fd, q, sizeof(*q), 0, &kernel, sizeof(kernel));
-	int go = n < 0 ? (int)n : 1;
+	struct reader r = { proto, each, arg };
 
-	while (go == 1) {
-		struct sockaddr_nl from = { .nl_pid = 1 };
-		socklen_t len = sizeof(from);
-		n = sys_call(SYS_recvfrom, fd, buf, BUFFER, MSG_DONTWAIT | MSG_TRUNC, &from, &len);
-		if (n == -EINTR)
-			continue;
-		if (n < 0 || (size_t)n > BUFFER)
-			return n < 0 ? (int)n : -EMSGSIZE;
-		if (from.nl_pid == 0)
-			go = diag_parse(buf, (size_t)n, proto, each, arg);
-	}
-	return go;
-}
-
-static int open_netlink(void)
-{
-	return sys_high_fd((int)sys_call(SYS_socket, AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG));
+	return netlink_ask(NETLINK_SOCK_DIAG, q, sizeof(*q), SOCK_DIAG_BY_FAMILY, read_message, &r);
 }
 
 struct wanted {
@@ -187,22 +141,16 @@ int diag_dump(const struct diag_query *q, diag_each_fn *each, void *arg)
 {
 	static const uint16_t families[] = { AF_INET, AF_INET6 };
 	struct wanted w = { .port = q->port, .each = each, .arg = arg };
-	char *buf = sys_mmap(NULL, BUFFER, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	int err = sys_failed(buf);
+	int err = 0;
 
-	if (err)
-		return err;
 	for (unsigned i = 0; !err && i < ARRAY_LEN(families) && !w.enough; i++) {
 		struct question ask_for = question(families[i], q->proto, q->states, NLM_F_DUMP);
-		int fd = open_netlink();
+
 		ask_for.r.id.idiag_sport = htons(q->port);
-		err = fd < 0 ? fd : ask(fd, &ask_for, buf, q->proto, pick, &w);
-		if (fd >= 0)
-			sys_close(fd);
+		err = ask(&ask_for, q->proto, pick, &w);
 		if (i && (err == -ENOENT || err == -EAFNOSUPPORT))	/* a kernel without IPv6 */
 			err = 0;
 	}
-	sys_munmap(buf, BUFFER);
 	return err;
 }
 
@@ -216,11 +164,8 @@ int diag_look(struct diag_sock *s)
 {
 	struct question q = question(s->domain, s->proto, DIAG_ALL, 0);
 	size_t ip = s->domain == AF_INET ? 4 : 16;
-	char *buf = sys_mmap(NULL, BUFFER, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	int fd, err = sys_failed(buf);
+	int err;
 
-	if (err)
-		return err;
 	q.r.id.idiag_sport = htons(s->local.port);
 	q.r.id.idiag_dport = htons(s->peer.port);
 	memcpy(q.r.id.idiag_src, s->local.ip, ip);
@@ -228,10 +173,6 @@ int diag_look(struct diag_sock *s)
 	q.r.id.idiag_if = s->device;
 	q.r.id.idiag_cookie[0] = (uint32_t)s->cookie;
 	q.r.id.idiag_cookie[1] = (uint32_t)(s->cookie >> 32);
-	fd = open_netlink();
-	err = fd < 0 ? fd : ask(fd, &q, buf, s->proto, take, s);
-	if (fd >= 0)
-		sys_close(fd);
-	sys_munmap(buf, BUFFER);
+	err = ask(&q, s->proto, take, s);
 	return err == -ESTALE ? -ENOENT : err;
 }

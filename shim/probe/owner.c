@@ -5,14 +5,6 @@
 #include <fcntl.h>
 #include <string.h>
 
-struct dirent_head {	/* linux_dirent64 */
-	uint64_t inode;
-	int64_t offset;
-	uint16_t size;
-	uint8_t type;
-	char name[];
-};
-
 #define NO_NUMBER UINT32_MAX
 
 /* Decimal digits up to `end` or a NUL; NO_NUMBER: something else. */
@@ -59,7 +51,7 @@ static void each_number(const char *path, each_number_fn *each, void *arg)
 
 	for (ssize_t n; more && (n = sys_getdents(dir, buf, sizeof(buf))) > 0;) {
 		for (ssize_t at = 0; more && at < n;) {
-			const struct dirent_head *d = (const struct dirent_head *)(buf + at);
+			const struct sys_dirent *d = (const struct sys_dirent *)(buf + at);
 			uint32_t value = number(d->name, buf + n);
 			if (value != NO_NUMBER)
 				more = each(arg, dir, value);

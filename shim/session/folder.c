@@ -36,14 +36,6 @@ int folder_open(unsigned i, bool make, char *path)
 	return fd;
 }
 
-struct folder_entry {		/* getdents64(2) */
-	uint64_t ino;
-	int64_t off;
-	uint16_t len;
-	uint8_t type;
-	char name[];
-};
-
 int folder_each(int folder, void (*each)(int folder, const char *name, void *arg), void *arg)
 {
 	char buf[4096] __attribute__((aligned(8)));
@@ -54,11 +46,11 @@ int folder_each(int folder, void (*each)(int folder, const char *name, void *arg
 		return fd;
 	while ((n = sys_getdents(fd, buf, sizeof(buf))) > 0) {
 		for (ssize_t at = 0; at < n;) {
-			struct folder_entry *e = (struct folder_entry *)(buf + at);
+			struct sys_dirent *e = (struct sys_dirent *)(buf + at);
 
 			if (strcmp(e->name, ".") && strcmp(e->name, ".."))
 				each(folder, e->name, arg);
-			at += e->len;
+			at += e->size;
 		}
 	}
 	sys_close(fd);
