@@ -119,3 +119,12 @@ no_leftovers() {
   fi
   return $status
 }
+
+# beside PROGRAM RULE ARGUMENT...: nothing, where it says the same under the rule as where the kernel alone makes it so.
+beside() {
+  local program=$1 rule=$2; shift 2
+  local name=$WORK/$*
+  timeout 60 "$PROGRAMS/$program" real "$@" >"$name.real" 2>&1
+  timeout 60 "$SNAG" run -q --rule "$rule" -- "$PROGRAMS/$program" ruled "$@" >"$name.ruled" 2>&1
+  diff "$name.real" "$name.ruled" >"$name.diff" || echo "differs: $*: $(cat "$name.diff")"
+}

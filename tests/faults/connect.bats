@@ -11,22 +11,13 @@ teardown() {
   teardown_work
 }
 
-# both RULE WAIT FAMILY THREADS END: says the same under the rule as under the real condition.
-both() {
-  local rule=$1; shift
-  local name=$WORK/$*
-  timeout 60 "$PROGRAMS/slow" real "$@" >"$name.real" 2>&1
-  timeout 60 "$SNAG" run -q --rule "$rule" -- "$PROGRAMS/slow" ruled "$@" >"$name.ruled" 2>&1
-  diff "$name.real" "$name.ruled" >"$name.diff" || echo "differs: $*: $(cat "$name.diff")"
-}
-
 # table RULE END: all cells, eight at a time
 table() {
   local wait family threads running=0
   for wait in poll select level edge oneshot exclusive before; do
     for family in 4 6; do
       for threads in 1 4; do
-        both "$1" $wait $family $threads "$2" >>"$WORK/differences" &
+        beside slow "$1" $wait $family $threads "$2" >>"$WORK/differences" &
         running=$((running + 1))
         if [ $running -ge 8 ]; then wait -n; running=$((running - 1)); fi
       done

@@ -11,22 +11,13 @@ teardown() {
   teardown_work
 }
 
-# both RULE WAIT FAMILY THREADS: says the same under the rule as where the connections come late.
-both() {
-  local rule=$1; shift
-  local name=$WORK/$*
-  timeout 60 "$PROGRAMS/held" real "$@" >"$name.real" 2>&1
-  timeout 60 "$SNAG" run -q --rule "$rule" -- "$PROGRAMS/held" ruled "$@" >"$name.ruled" 2>&1
-  diff "$name.real" "$name.ruled" >"$name.diff" || echo "differs: $*: $(cat "$name.diff")"
-}
-
 # table RULE: all cells, eight at a time
 table() {
   local wait family threads running=0
   for wait in block poll select level edge oneshot exclusive; do
     for family in 4 6 unix; do
       for threads in 1 4; do
-        both "$1" $wait $family $threads >>"$WORK/differences" &
+        beside held "$1" $wait $family $threads >>"$WORK/differences" &
         running=$((running + 1))
         if [ $running -ge 8 ]; then wait -n; running=$((running - 1)); fi
       done
