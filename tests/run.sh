@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Runs every test: unit tests (plain, then under ASan and UBSan), lint, symbols, the bats suites two at a time, and a
-# few seconds of each fuzzer. Each stage leaves TAP in build/tap/; the last line counts. `tests/run.sh PATTERN` runs the
-# stages and suites whose name contains PATTERN.
+# Builds, and runs every test: unit tests (plain, then under ASan and UBSan), lint, symbols, the bats suites two at a
+# time, and a few seconds of each fuzzer. Each stage leaves TAP in build/tap/; the last line counts. `tests/run.sh PATTERN`
+# runs the stages and suites whose name contains PATTERN.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
 pattern=${1:-}
 tap=build/tap
 rm -rf $tap && mkdir -p $tap
+make -s all programs || exit
 
 # stage NAME COMMAND...: its output is TAP, or a check that passes by its exit status alone
 stage() {

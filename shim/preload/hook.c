@@ -1,16 +1,13 @@
 /* hook.c - the way of every hooked call */
 #include "hook.h"
+#include "act.h"
 #include "facts.h"
 #include "outside.h"
 #include "identity.h"
-#include "pending.h"
-#include "ports.h"
 #include <base/addr.h>
 #include <base/calls.h>
 #include <base/sys.h>
-#include <effects/refuse.h>
 #include <effects/state.h>
-#include <effects/wait.h>
 #include <errno.h>
 #include <session/lock.h>
 #include <string.h>
@@ -43,6 +40,11 @@ static const uint8_t kinds[SNAG_CALLS] = {
 	[SNAG_CALL_close_range] = ENDS,
 	[SNAG_CALL_closefrom] = ENDS,
 };
+
+bool hook_ends(unsigned id)
+{
+	return (kinds[id] & ENDS) != 0;
+}
 
 static bool find_socket(struct hook *h, unsigned id, int fd)
 {
@@ -234,89 +236,6 @@ static bool plan_acts(const struct snag_plan *p)
 	return p->action != SNAG_ACTION_NONE || p->delay_ns || p->signal || p->most;
 }
 
-/* The descriptor was closed and opened again behind our back: nothing of the plan is meant for what it is now. */
-static bool mistaken(struct hook *h)
-{
-	if (h->call.fd < 0 || !h->ref.sock || identity_holds(h->call.fd, h->ref))
-		return false;
-	struct sock_ref stale = fdtab_take(h->call.fd);
-	if (stale.sock)
-		self_drop(stale, false);
-	h->silent = true;
-	memset(&h->plan, 0, sizeof(h->plan));
-	return true;
-}
-
-static void send_signal(struct hook *h)
-{
-	union snag_event ev;
-	memset(&ev, 0, sizeof(ev));
-	ev.call = (struct snag_event_call){
-		.head = { .kind = SNAG_EVENT_RULE, .proc = (uint16_t)h->call.who.proc, .pid = h->call.who.pid },
-		.t_ns = self_now(),
-		.tid = h->call.who.tid,
-		.fd = h->call.fd,
-		.sock = h->call.serial,
-		.addr = h->call.addr,
-		.call = h->call.call,
-		.by = SNAG_BY_RULE,
-		.proto = h->call.proto,
-		.flags = SNAG_EVENT_SIGNAL,
-		.arg = { h->plan.signal },
-	};
-	memcpy(ev.call.rule, h->plan.rule, sizeof(ev.call.rule));
-	memcpy(ev.call.log, h->plan.log, sizeof(ev.call.log));
-	if (h->traced)
-		self_event(&ev, 1);
-	sys_kill(h->call.who.pid, h->plan.signal);
-}
-
-/* The failure that the plan asks for. True: the real call is made all the same, or must be made first. */
-static bool act_failure(struct hook *h)
-{
-	const struct snag_call *c = &h->call;
-	int err = h->plan.err;
-	if (kinds[c->call] & ENDS && c->call != SNAG_CALL_close_range) {
-		h->after = err;		/* an error of close still closes: fs/open.c, close(2) */
-		return true;
-	}
-	if ((c->call == SNAG_CALL_accept || c->call == SNAG_CALL_accept4) && refuse_consumes(err)) {
-		h->after = err;
-		return true;
-	}
-	if (c->call == SNAG_CALL_connect && refuse_is_late(c, err))
-		err = refuse_connect(c);
-	hook_fail(h, err);
-	return false;
-}
-
-static bool act(struct hook *h)
-{
-	const struct snag_plan *p = &h->plan;
-	bool fails = p->action == SNAG_ACTION_errno || p->action == SNAG_ACTION_deny;
-	uint64_t ns = p->delay_ns;
-	if (p->signal && !p->after_call)
-		send_signal(h);
-	if (h->call.call == SNAG_CALL_connect && pending_has(h->ref)) {	/* of an attempt under way the kernel speaks */
-		memset(&h->plan, 0, sizeof(h->plan));
-		return true;
-	}
-	if (p->action == SNAG_ACTION_self_connect)
-		ports_act(h);
-	if (pending_connect(h))
-		return false;
-	if (fails)
-		ns += p->after_ns;
-	int err = ns ? wait_for(&h->call, h->traits, ns) : 0;
-	if (err) {
-		hook_fail(h, err);
-		return false;
-	}
-	if (p->action != SNAG_ACTION_self_connect)
-		ports_act(h);
-	return fails ? act_failure(h) : true;
-}
-
 bool hook_decide(struct hook *h)
 {
 	h->asked = h->asked && (h->traced || h->locked ||
@@ -325,7 +244,7 @@ bool hook_decide(struct hook *h)
 		return true;
 	if (!(h->traits & SNAG_TRAIT_PROC))
 		describe_caller(h);
-	if (!ask_engine(h) || h->plan.dry || !plan_acts(&h->plan) || mistaken(h))
+	if (!ask_engine(h) || h->plan.dry || !plan_acts(&h->plan) || act_mistaken(h))
 		return true;
 	bool go = act(h);
 	errno = h->saved;
@@ -441,7 +360,7 @@ long hook_leave(struct hook *h)
 	if (!h->silent)
 		commit(h);
 	if (h->asked && h->plan.signal && h->plan.after_call && !h->plan.dry && !h->silent)
-		send_signal(h);
+		act_signal(h);
 	errno = h->out.ret == -1 && h->out.err ? h->out.err : h->saved;
 	return h->out.ret;
 }

@@ -60,6 +60,9 @@ bool hook_enter_from(struct hook *h, unsigned id, int fd, const void *caller);
  * session. */
 bool hook_describe(struct hook *h, unsigned id, int fd, struct sock_ref r);
 
+/* Does it take the meaning of descriptors away? */
+bool hook_ends(unsigned id);
+
 /* Does anybody ask about such calls: the trace, or a rule? */
 bool hook_wanted(unsigned id);
 
