@@ -104,9 +104,15 @@ void shield_connect_again(int fd, const struct snag_addr *to)
 	struct sockaddr none = { .sa_family = AF_UNSPEC };
 	int err;
 	socklen_t len = sizeof(err);
+	long flags = sys_call(SYS_fcntl, fd, F_GETFL);
+	bool blocks = flags >= 0 && !(flags & O_NONBLOCK);
 	sys_call(SYS_connect, fd, &none, sizeof(none));
 	sys_call(SYS_getsockopt, fd, SOL_SOCKET, SO_ERROR, &err, &len);	/* ECONNRESET is left behind: swallow it */
-	shield_connect_briefly(fd, to);
+	if (blocks)	/* else connect would take its result with it, and nobody else would hear of it */
+		sys_call(SYS_fcntl, fd, F_SETFL, flags | O_NONBLOCK);
+	shield_connect(fd, to);
+	if (blocks)
+		sys_call(SYS_fcntl, fd, F_SETFL, flags);
 }
 
 bool shield_waits(int fd, unsigned *syns)

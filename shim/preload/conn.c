@@ -2,6 +2,7 @@
 #include "enforce.h"
 #include "facts.h"
 #include "held.h"
+#include "pending.h"
 #include "ready.h"
 #include "spurious.h"
 #include "stream.h"
@@ -61,6 +62,16 @@ HOOK int accept4(int fd, struct sockaddr *sa, socklen_t *len, int flags)
 	return accept_as(SNAG_CALL_accept4, fd, sa, len, flags, __builtin_return_address(0));
 }
 
+/* A blocking connect on a socket that is connecting already (net/ipv4/af_inet.c, __inet_stream_connect()). True: it ends
+ * here, with this errno. */
+static bool connect_waits(const struct hook *h)
+{
+	int err = pending_wait(h);
+	if (err)
+		errno = err == EINPROGRESS ? EALREADY : err;	/* SO_SNDTIMEO */
+	return err != 0;
+}
+
 HOOK int connect(int fd, const struct sockaddr *sa, socklen_t len)
 {
 	struct hook h;
@@ -70,7 +81,7 @@ HOOK int connect(int fd, const struct sockaddr *sa, socklen_t len)
 	if (ready_needed())
 		ready_run();
 	if (hook_decide(&h)) {
-		int r = likely(!engine_kernel(&engine)) ? real.connect(fd, sa, len) : enforce_connect(&h, sa, len);
+		int r = connect_waits(&h) ? -1 : likely(!engine_kernel(&engine)) ? real.connect(fd, sa, len) : enforce_connect(&h, sa, len);
 		if (r < 0 && h.begun && errno == EALREADY)	/* SO_SNDTIMEO has passed */
 			errno = EINPROGRESS;
 		hook_done(&h, r);

@@ -8,6 +8,7 @@
 #include "identity.h"
 #include "ready.h"
 #include "self.h"
+#include "stream.h"
 #include <effects/shield.h>
 #include <effects/state.h>
 #include <effects/wait.h>
@@ -58,8 +59,10 @@ static struct pending *find_free(void)
 static void end(struct pending *p)
 {
 	p->kind = PENDING_NONE;
-	if (--used == 0)
-		__atomic_fetch_and(&ready_flags, ~(uint32_t)READY_LATE, __ATOMIC_RELAXED);
+	if (--used)
+		return;
+	__atomic_fetch_and(&ready_flags, ~(uint32_t)READY_LATE, __ATOMIC_RELAXED);
+	stream_watch(false);
 }
 
 /* A fork child has a copy of the table: of all copies one does it. */
@@ -177,6 +180,19 @@ bool pending_has(struct sock_ref r)
 	return has;
 }
 
+static bool under_way(void *ref)
+{
+	return pending_has(*(struct sock_ref *)ref);
+}
+
+int pending_wait(const struct hook *h)
+{
+	struct sock_ref r = h->ref;
+	if (likely(!(load_relaxed(&ready_flags) & READY_LATE)) || !wait_blocks(&h->call) || !pending_has(r))
+		return 0;
+	return wait_while(&h->call, h->traits, under_way, &r);
+}
+
 /* ---- the beginning ---- */
 
 static bool fails_with(const struct snag_plan *p, int err)
@@ -218,6 +234,7 @@ static void enter(const struct pending *q)
 	used++;
 	store_release(&s->late, q->ref.serial);
 	__atomic_fetch_or(&ready_flags, READY_LATE, __ATOMIC_RELAXED);
+	stream_watch(true);
 	epset_wake_at(p->due);
 }
 

@@ -1,5 +1,6 @@
 /* stream.c - the way of the calls that move bytes */
 #include "stream.h"
+#include "pending.h"
 #include "stall.h"
 #include <base/calls.h>
 #include <base/sys.h>
@@ -16,6 +17,7 @@
 #define BUFFERS_MAX 1024		/* UIO_MAXIOV */
 
 uint32_t stream_ways;
+static uint32_t ruled;	/* the ways that rules concern */
 static bool counts;	/* a rule counts bytes */
 
 /* ---- whom does it concern? ---- */
@@ -55,7 +57,13 @@ void stream_set_up(void)
 		if (is_lasting(r, rule))
 			ways |= STREAM_SEND | STREAM_RECV;
 	}
+	ruled = ways;
 	stream_ways = ways;
+}
+
+void stream_watch(bool late)
+{
+	store_relaxed(&stream_ways, late ? STREAM_SEND | STREAM_RECV : ruled);
 }
 
 /* What faults left on the socket; NULL: nothing, and nothing to be written down. */
@@ -298,6 +306,9 @@ static bool act_stall(struct stream *s)
 bool stream_go(struct stream *s)
 {
 	const struct snag_plan *p = &s->h.plan;
+	int err = pending_wait(&s->h);
+	if (unlikely(err))
+		return fail(s, err);
 	do_pending(s);
 	if (unlikely(is_spurious(s)))
 		return find_nothing(s);

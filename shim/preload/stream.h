@@ -20,9 +20,11 @@
 
 enum stream_way { STREAM_RECV = 1 << 0, STREAM_SEND = 1 << 1 };
 
-/* The ways that any rule of the session concerns; set once, when the process joins. */
+/* The ways that any rule of the session concerns; set when the process joins. */
 extern uint32_t stream_ways;
 void stream_set_up(void);
+/* A connect that ends late is under way: recv and send of this process are watched as well, for they wait for it. */
+void stream_watch(bool late);
 static inline bool stream_asked(unsigned way)
 {
 	return unlikely(stream_ways & way);

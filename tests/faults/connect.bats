@@ -137,6 +137,36 @@ asyncio.run(main())'
   assert_output 'True True'
 }
 
+@test "a late connect on a socket that blocks by then: send, recv and connect wait for its end" {
+  local rule='connect first=1: delay=300ms' call
+  for call in 'c.send(b"x")' 'c.recv(1)' 'c.connect(s.getsockname())'; do
+    run timeout 20 "$SNAG" run -q --rule "$rule" -- python3 -c "
+import socket, threading, time
+s = socket.socket(); s.bind(('127.0.0.1', 0)); s.listen()
+threading.Thread(target=lambda: s.accept()[0].sendall(b'y'), daemon=True).start()
+c = socket.socket(); c.setblocking(False); c.connect_ex(s.getsockname()); c.setblocking(True)
+t = time.monotonic(); print($call, time.monotonic() - t >= 0.29, c.getpeername() == s.getsockname())"
+    assert_success
+    assert_output --regexp "^(1|b'y'|None) True True\$"
+  done
+  run timeout 20 "$SNAG" run -q --rule "$rule" -- python3 -c "
+import errno, socket, struct
+s = socket.socket(); s.bind(('127.0.0.1', 0)); s.listen()
+c = socket.socket(); c.setblocking(False); c.connect_ex(s.getsockname()); c.setblocking(True)
+c.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack('ll', 0, 50000))
+print(errno.errorcode[c.connect_ex(s.getsockname())])"
+  assert_output EALREADY
+  for call in 'c.send(b"x")' 'c.recv(1)' 'c.connect(s.getsockname())'; do
+    run timeout 20 "$SNAG" run -q --rule 'connect first=1: ECONNREFUSED after=200ms' -- python3 -c "
+import errno, socket
+s = socket.socket(); s.bind(('127.0.0.1', 0)); s.listen()
+c = socket.socket(); c.setblocking(False); c.connect_ex(s.getsockname()); c.setblocking(True)
+try: print($call)
+except OSError as e: print(errno.errorcode[e.errno])"
+    assert_output ECONNREFUSED
+  done
+}
+
 @test "a forked child's copy of a slow connect does not begin it twice" {
   run timeout 60 "$SNAG" run -q --rule 'connect: delay=300ms' -- python3 -c '
 import os, select, socket
