@@ -214,7 +214,7 @@ static int raw_select(int n, fd_set *r, fd_set *w, fd_set *e, struct timeval *ti
 {
 	struct timespec t = { 0, 0 };
 	if (timeout)
-		t = (struct timespec){ timeout->tv_sec, timeout->tv_usec * 1000 };
+		t = (struct timespec){ timeout->tv_sec + timeout->tv_usec / 1000000, timeout->tv_usec % 1000000 * 1000 };
 	long ret = real_edge(sys_call(SYS_pselect6, n, r, w, e, timeout ? &t : NULL, NULL));
 	if (timeout)
 		*timeout = (struct timeval){ t.tv_sec, t.tv_nsec / 1000 };

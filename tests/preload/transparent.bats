@@ -170,3 +170,25 @@ C
   run awk '/sendmsg/ {if (++n == 50) exit; next} n {print}' "$WORK/calls"
   assert_output ''
 }
+
+@test "select in a library's constructor, before snag is awake: a time in microseconds alone" {
+  cat >"$WORK/early.c" <<'C'
+#include <stdio.h>
+#include <sys/select.h>
+#include <unistd.h>
+__attribute__((constructor)) static void early(void)
+{
+	int p[2];
+	fd_set w;
+	struct timeval t = { 0, 2000000 };
+	FD_ZERO(&w);
+	if (pipe(p) == 0)
+		FD_SET(p[1], &w);
+	printf("%d\n", select(p[1] + 1, NULL, &w, NULL, &t));
+	fflush(stdout);
+}
+C
+  gcc -fPIC -shared -o "$WORK/early.so" "$WORK/early.c"
+  run env LD_PRELOAD="$LIB $WORK/early.so" true
+  assert_output 1
+}
