@@ -149,6 +149,18 @@ void bindable_free(struct bindable *v)
 
 /* ---- the rule ---- */
 
+/* net/ipv6/af_inet6.c, __inet6_bind(): what a fresh socket is refused for with EINVAL. */
+static const char *invalid_address(const struct snag_addr *a, bool v6only)
+{
+	if (a->family != AF_INET6)
+		return "";
+	if (a->ip[0] == 0xff)
+		return "a TCP socket is never bound to a multicast address";
+	if (a->ip[0] == 0xfe && (a->ip[1] & 0xc0) == 0x80 && !a->scope)
+		return "a link-local address is bound together with its interface, as in [fe80::1%eth0]:80";
+	return v6only && addr_is_mapped(a) ? "a socket with IPV6_V6ONLY takes no IPv4 address" : "";
+}
+
 void bindable_rule(struct buf *b, const struct bindable_ask *a, const struct bindable *v)
 {
 	const struct holder *h = v->n_way ? v->way[0] : NULL;
@@ -159,6 +171,8 @@ void bindable_rule(struct buf *b, const struct bindable_ask *a, const struct bin
 		buf_str(b, "ports below net.ipv4.ip_unprivileged_port_start need CAP_NET_BIND_SERVICE");
 	else if (v->err == EADDRNOTAVAIL)
 		buf_str(b, "an address is bound where an interface has it, unless IP_FREEBIND or ip_nonlocal_bind is set");
+	else if (v->err == EINVAL)
+		buf_str(b, invalid_address(&a->addr, a->options & SNAG_OPTION_V6ONLY));
 	if (v->err != EADDRINUSE || !h)
 		return;
 	if (addr_is_any(old) && !addr_is_any(&a->addr))

@@ -3,18 +3,23 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <unistd.h>
 
+/* Where /proc is not mounted, the name that exec was given tells. */
 static int own_folder(char folder[PATH_MAX])
 {
 	ssize_t n = readlink("/proc/self/exe", folder, PATH_MAX - 1);
+	const char *name = (const char *)(uintptr_t)getauxval(AT_EXECFN);
 
-	if (n <= 0)
+	if (n > 0)
+		folder[n] = 0;
+	else if (!name || !realpath(name, folder))
 		return -ENOENT;
-	folder[n] = 0;
 	char *slash = strrchr(folder, '/');
 	if (!slash)
 		return -ENOENT;

@@ -455,6 +455,15 @@ PY
   refute [ "$(head -n 1 "$WORK/inner.jsonl" | jq -r .name)" = "env-$$" ]
 }
 
+@test "without /proc it works as well" {
+  requires unshare mount
+  unshare -m --propagation private mount -t tmpfs none /proc 2>/dev/null || skip "this user cannot mount"
+  bind_program
+  run unshare -m --propagation private sh -c 'mount -t tmpfs none /proc && exec "$@"' sh \
+    "$SNAG" run -q --rule 'bind: EADDRINUSE' -- "$PYTHON" "$WORK/bind.py" 0
+  assert_output EADDRINUSE
+}
+
 @test "SNAG_SESSION joins a live session" {
   export SNAG_SESSION=join-$$
   bind_program

@@ -111,6 +111,17 @@ PY
   [ "$("$PYTHON" -c 'import json, sys; print(json.loads(sys.argv[1])["ok"])' "$output")" = True ]
 }
 
+@test "other reasons: addresses that are never bound so" {
+  why '[fe80::1]:80'
+  assert_equal "$status" 1
+  assert_output --partial "fails with EINVAL"
+  assert_output --partial "rule: a link-local address is bound together with its interface"
+  why '[ff02::1]:80'
+  assert_output --partial "rule: a TCP socket is never bound to a multicast address"
+  why --json '[ff02::1]:80'
+  [ "$("$PYTHON" -c 'import json, sys; print(json.loads(sys.argv[1])["errno"])' "$output")" = EINVAL ]
+}
+
 @test "other reasons: no such address, a privileged port" {
   why 192.0.2.77:80
   assert_equal "$status" 1
