@@ -29,6 +29,7 @@ setup_work() {
   touch "$WORK/.start"
   export SNAG_TEST_WORK=$WORK
   unset SNAG_SESSION SNAG_POLICY SNAG_TRACE SNAG_ON_ERROR NO_COLOR
+  export PYTHONUNBUFFERED=1	# what a child prints before os._exit, and a parent before fork
 }
 
 teardown_work() {

@@ -8,6 +8,8 @@
 #include <netinet/tcp.h>
 #include <string.h>
 
+#define KEY_LEN 4
+
 /* ---- what arrives ---- */
 
 /* What a filter leaves of a segment is its header and `bytes` more: net/ipv4/tcp_ipv4.c, tcp_filter(), which cuts
@@ -19,28 +21,52 @@ static int filter(int fd, uint32_t bytes)
 	return (int)sys_call(SYS_setsockopt, fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
 }
 
+/* net/ipv4/tcp.c, tcp_inbound_hash(): a signature that nobody expects is dropped, and so is the lack of one. */
+static int sign(int fd, const struct sockaddr_storage *peer, unsigned key_len)
+{
+	struct tcp_md5sig key = { .tcpm_keylen = (uint16_t)key_len, .tcpm_key = "snag" };
+	memcpy(&key.tcpm_addr, peer, sizeof(key.tcpm_addr));
+	return (int)sys_call(SYS_setsockopt, fd, IPPROTO_TCP, TCP_MD5SIG, &key, sizeof(key));
+}
+
+static int sign_for_peer(int fd, unsigned key_len)
+{
+	struct sockaddr_storage peer;
+	socklen_t len = sizeof(peer);
+	int r = (int)sys_call(SYS_getpeername, fd, &peer, &len);
+	return r < 0 ? r : sign(fd, &peer, key_len);
+}
+
 int silence_deafen(int fd)
 {
-	return filter(fd, 0);
+	int r = filter(fd, 0);
+	return r == -EPERM ? sign_for_peer(fd, KEY_LEN) : r;
 }
 
 void silence_hear(int fd)
 {
 	int none = 0;
 	sys_call(SYS_setsockopt, fd, SOL_SOCKET, SO_DETACH_FILTER, &none, sizeof(none));
+	sign_for_peer(fd, 0);
 }
 
 /* After shutdown(SHUT_RD) reading gives 0 once the queue is empty (net/ipv4/tcp.c, net/unix/af_unix.c). TCP would still
  * take what comes: it is cut to acknowledgements. */
 int silence_end(int fd)
 {
-	char rest[4096];
 	if (filter(fd, 1) == -EINVAL)
 		return -EINVAL;
 	int r = (int)sys_call(SYS_shutdown, fd, SHUT_RD);
-	while (r == 0 && sys_call(SYS_recvfrom, fd, rest, sizeof(rest), MSG_DONTWAIT) > 0)
-		;
+	if (r == 0)
+		silence_empty(fd);
 	return r;
+}
+
+void silence_empty(int fd)
+{
+	char rest[4096];
+	while (sys_call(SYS_recvfrom, fd, rest, sizeof(rest), MSG_DONTWAIT) > 0)
+		;
 }
 
 /* ---- what is sent ---- */
@@ -75,14 +101,6 @@ static int route(int fd, const struct sockaddr_storage *peer)
 	return (int)sys_call(SYS_setsockopt, fd, IPPROTO_IPV6, IPV6_RTHDR, header, sizeof(header));
 }
 
-/* net/ipv4/tcp.c, tcp_inbound_hash(): a signature that nobody expects is dropped, and so is the lack of one. */
-static int sign(int fd, const struct sockaddr_storage *peer, unsigned key_len)
-{
-	struct tcp_md5sig key = { .tcpm_keylen = (uint16_t)key_len, .tcpm_key = "snag" };
-	memcpy(&key.tcpm_addr, peer, sizeof(key.tcpm_addr));
-	return (int)sys_call(SYS_setsockopt, fd, IPPROTO_TCP, TCP_MD5SIG, &key, sizeof(key));
-}
-
 int silence_mute(int fd, struct silence_mute *m)
 {
 	socklen_t len = sizeof(m->peer);
@@ -93,7 +111,7 @@ int silence_mute(int fd, struct silence_mute *m)
 	r = route(fd, &m->peer);
 	m->way = SILENCE_ROUTE;
 	if (r < 0) {
-		r = sign(fd, &m->peer, 4);
+		r = sign(fd, &m->peer, KEY_LEN);
 		m->way = SILENCE_SIGNED;
 	}
 	if (r < 0)

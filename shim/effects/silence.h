@@ -6,7 +6,8 @@
 #include <sys/socket.h>
 
 /* Nothing that arrives is taken: no data, no FIN, no RST, no acknowledgement. A socket filter drops it, in the place of
- * one that the program may have set. */
+ * one that the program may have set. Where filters are a privilege (some hardened kernels) TCP MD5 signatures do it, and
+ * nothing that is sent arrives either. */
 int silence_deafen(int fd);
 /* The end of silence_deafen. */
 void silence_hear(int fd);
@@ -14,6 +15,8 @@ void silence_hear(int fd);
 /* As if the peer would write no more (unix streams too): what is queued is thrown away, reading gives 0 for good. What
  * we write still reaches it; what it writes is never acknowledged, or on a unix socket fails with EPIPE. */
 int silence_end(int fd);
+/* After silence_end: throws away what came all the same, where filters are a privilege. */
+void silence_empty(int fd);
 
 enum silence_way {
 	SILENCE_ROUTE = 1,	/* a source route, which every host that is no router drops: only what we send is lost */

@@ -310,6 +310,8 @@ bool stream_go(struct stream *s)
 	if (unlikely(err))
 		return fail(s, err);
 	do_pending(s);
+	if (unlikely(s->spent & SNAG_SPENT_EOF) && !call_has(s->h.call.call, SNAG_TRAIT_SENDS))
+		silence_empty(s->h.call.fd);
 	if (unlikely(is_spurious(s)))
 		return find_nothing(s);
 	if (!wait_stall(s))
