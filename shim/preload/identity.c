@@ -66,6 +66,15 @@ bool identity_holds(int fd, struct sock_ref r)
 	return true;
 }
 
+int identity_descriptor(int fd, struct sock_ref r)
+{
+	if (fdtab_get(fd).serial != r.serial)
+		for (fd = fdtab_next(0, FDTAB_MAX); fd >= 0; fd = fdtab_next(fd + 1, FDTAB_MAX))
+			if (fdtab_get(fd).serial == r.serial)
+				break;
+	return fd >= 0 && identity_holds(fd, r) ? fd : -1;
+}
+
 /* ---- what the kernel says of a socket ---- */
 
 static int option(int fd, int level, int name)

@@ -14,6 +14,8 @@ uint64_t identity_cookie(int fd);
 
 /* Is this descriptor still the socket that it was? Publishes its cookie. */
 bool identity_holds(int fd, struct sock_ref r);
+/* A descriptor of the socket, fd if it is one still; -1: this process has none any more. */
+int identity_descriptor(int fd, struct sock_ref r);
 
 /* A descriptor whose socket is not known here: find it in the session by its cookie, or enter it with what the kernel
  * says of it. {0,0}: no socket, or no room. */

@@ -81,17 +81,6 @@ static bool claim(const struct pending *p)
 
 /* ---- what is due ---- */
 
-/* A descriptor of the socket; -1: this process has none any more. */
-static int descriptor(const struct pending *p)
-{
-	int fd = p->fd;
-	if (fdtab_get(fd).serial != p->ref.serial)
-		for (fd = fdtab_next(0, FDTAB_MAX); fd >= 0; fd = fdtab_next(fd + 1, FDTAB_MAX))
-			if (fdtab_get(fd).serial == p->ref.serial)
-				break;
-	return fd >= 0 && identity_holds(fd, p->ref) ? fd : -1;
-}
-
 static void begin_again(const struct pending *p, int fd, const struct snag_addr *to)
 {
 	struct epset_places places;
@@ -135,7 +124,7 @@ static void restore(const struct pending *p, int fd)
 static bool run_one(struct pending *p, uint64_t now)
 {
 	unsigned syns = 0;
-	int fd = descriptor(p);
+	int fd = identity_descriptor(p->fd, p->ref);
 	if (fd < 0)
 		return true;
 	switch (p->kind) {

@@ -1,6 +1,7 @@
 /* self.c - this process in its session: joining, leaving, and what every hook asks of it */
 #include "self.h"
 #include "fdtab.h"
+#include "stall.h"
 #include <base/sys.h>
 #include <errno.h>
 #include <session/lock.h>
@@ -204,6 +205,7 @@ void self_end(void)
 		return;
 	if (!proc_get(&session, self->who.proc, &p) || !cas(&self->state, &alive, SELF_ENDED))
 		return;
+	stall_end();
 	process_event(SNAG_PROCESS_END, &p);
 	if (self->entry && !(load_relaxed(&session.header->flags) & SNAG_SESSION_FOREGROUND))
 		session_flush(&session, FLUSH_NS);

@@ -3,6 +3,7 @@
  * What SO_RCVLOWAT was stands in the socket's fault record, so that any process which has the socket can put it back;
  * who does so is who takes it from there. */
 #include "stall.h"
+#include "identity.h"
 #include "ready.h"
 #include "self.h"
 #include <effects/lowat.h>
@@ -69,21 +70,27 @@ bool stall_hide(int fd, struct sock_ref r, struct fault_state *f, uint64_t until
 	return !lowat_is_ready(fd, false);
 }
 
+void stall_end(void)
+{
+	for (unsigned i = 0; i < STALLS_MAX; i++) {
+		int fd = table[i].ref.sock ? identity_descriptor(table[i].fd, table[i].ref) : -1;
+		if (fd >= 0)
+			stall_show(fd, state_of(table[i].ref));
+	}
+}
+
 uint64_t stall_run(uint64_t now)
 {
 	uint64_t next = READY_NEVER;
 	for (unsigned i = 0; i < STALLS_MAX; i++) {
 		struct stall *s = &table[i];
-		struct sock_ref r = s->ref.sock ? fdtab_get(s->fd) : s->ref;
-		if (!s->ref.sock)
-			continue;
-		bool here = r.sock == s->ref.sock && r.serial == s->ref.serial;
-		if (here && s->due > now) {
+		int fd = s->ref.sock ? identity_descriptor(s->fd, s->ref) : -1;
+		if (fd >= 0 && s->due > now) {
 			next = s->due < next ? s->due : next;
 			continue;
 		}
-		if (here)
-			stall_show(s->fd, state_of(r));
+		if (fd >= 0)
+			stall_show(fd, state_of(s->ref));
 		s->ref.sock = 0;
 	}
 	if (next == READY_NEVER)

@@ -12,6 +12,9 @@ bool stall_hide(int fd, struct sock_ref r, struct fault_state *f, uint64_t until
 /* Show it again; harmless where nothing is hidden. */
 void stall_show(int fd, struct fault_state *f);
 
+/* The process ends: show everything, for whoever else has these sockets. Their next recv hides it anew, until its time. */
+void stall_end(void);
+
 /* Under ready_lock: show what is due at `now`. Answers when the next one is due; READY_NEVER: there is none. */
 uint64_t stall_run(uint64_t now);
 

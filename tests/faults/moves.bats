@@ -187,6 +187,26 @@ print(time.monotonic() - t >= 0.3, a.recv(9), a.getsockopt(socket.SOL_SOCKET, so
   assert_output '[[-1,"EAGAIN"],[3,null]]'
 }
 
+@test "a hidden stall does not outlast the descriptor or the process that met it" {
+  local stall='recv role=client first=1: stall=300ms'
+  python "$stall" "
+import select
+a.setblocking(False); d = a.dup(); print(name(a.recv, 1)); a.close(); b.send(b'x')
+print(select.select([d], [], [], 10)[0] == [d], d.recv(1))"
+  assert_output "EAGAIN
+True b'x'"
+  python "$stall" "
+import select
+a.setblocking(False); p = os.fork()
+if p == 0: name(a.recv, 1); os._exit(0)
+os.waitpid(p, 0); b.send(b'x')
+while True:
+    if select.select([a], [], [], 10)[0] != [a]: print('hidden'); break
+    try: print(a.recv(1)); break
+    except BlockingIOError: pass"
+  assert_output "b'x'"
+}
+
 @test "a stall that cannot be hidden makes the thread wait" {
   python 'recv role=client first=1: stall=300ms' "
 a.setblocking(False); b.setblocking(False); n = 0
