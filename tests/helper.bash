@@ -81,6 +81,12 @@ requires() {
   done
 }
 
+# A network namespace of its own: "${NETNS[@]}" COMMAND... Skips the test where that is not allowed.
+requires_netns() {
+  NETNS=("$ROOT/examples/netns" --)
+  "${NETNS[@]}" true 2>/dev/null || skip "needs a network namespace"
+}
+
 # Pids of what this test started and what still runs.
 test_processes() {
   env -u SNAG_TEST_WORK grep -lsz "^SNAG_TEST_WORK=$WORK\$" /proc/[0-9]*/environ | grep -oE '[0-9]+'

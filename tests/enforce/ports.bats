@@ -4,12 +4,10 @@
 load ../helper
 
 setup() {
-  requires python3 unshare
+  requires python3
   setup_work
   cp "$BATS_TEST_DIRNAME/ephemeral.py" "$WORK"
-  NS=(unshare -n)
-  [ "$(id -u)" = 0 ] || NS=(unshare -rn)
-  "${NS[@]}" true 2>/dev/null || skip "needs a network namespace"
+  requires_netns
 }
 
 teardown() {
@@ -18,7 +16,7 @@ teardown() {
 
 # alone COMMAND...: in a network namespace of its own.
 alone() {
-  run timeout 60 "${NS[@]}" bash -c 'ip link set lo up; "$@"' alone "$@" 3>&-
+  run timeout 60 "${NETNS[@]}" "$@" 3>&-
 }
 
 # natively LOW: what a machine with the four ports from LOW answers.

@@ -47,8 +47,8 @@ table() {
 
 # What comes by on loopback, in a network of its own: flags and seconds of each TCP segment.
 sniffed() {
-  unshare -rn true 2>/dev/null || skip 'needs a network namespace'
-  run timeout 60 unshare -rn sh -c "ip link set lo up && exec python3 '$ROOT/tests/faults/sniff.py' \"\$@\"" - "$@"
+  requires_netns
+  run timeout 60 "${NETNS[@]}" python3 "$ROOT/tests/faults/sniff.py" "$@"
 }
 
 @test "on the wire a blocking connect under syn_drop sends its SYN three times, and is answered once" {

@@ -99,8 +99,8 @@ socket.socket().setsockopt(socket.SOL_SOCKET, 26, struct.pack("HxxxxxxP", 1, cty
 
 # sniffed RULE CASE: the segments of the program's run, in a network namespace of its own.
 sniffed() {
-  unshare -rn true 2>/dev/null || skip 'no network namespaces here'
-  run timeout 60 unshare -rn sh -c "ip link set lo up && exec python3 '$ROOT/tests/faults/sniff.py' \"\$@\"" - \
+  requires_netns
+  run timeout 60 "${NETNS[@]}" python3 "$ROOT/tests/faults/sniff.py" \
     "$SNAG" run -q --rule "$1" -- "$PROGRAMS/stream" "$2" tcp4 blocking rule
   assert_success
 }
