@@ -105,6 +105,12 @@ static bool makes_filter(long number, const long a[6])
 	       (a[0] == SECCOMP_SET_MODE_STRICT || (a[0] == SECCOMP_SET_MODE_FILTER && a[2]));
 }
 
+static void leave(void)
+{
+	ready_leave();
+	self_leave();
+}
+
 HOOK int prctl(int option, ...)
 {
 	long a[6] = { option };
@@ -114,7 +120,7 @@ HOOK int prctl(int option, ...)
 		a[i] = va_arg(ap, long);
 	va_end(ap);
 	if (unlikely(makes_filter(SYS_prctl, a)))
-		self_leave();
+		leave();
 	return real.prctl(option, a[1], a[2], a[3], a[4]);
 }
 
@@ -130,6 +136,6 @@ HOOK long syscall(long number, ...)
 	    enter_wait(number, a, &ret))
 		return ret;
 	if (unlikely(makes_filter(number, a)))
-		self_leave();
+		leave();
 	return real.syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }

@@ -13,6 +13,8 @@ void held_over(struct hook *h, bool took);
 /* Is `fd` a listener with nothing to take yet, though its queue is not empty? *until: session time at which to ask
  * again; soon for a wait that newcomers do not end. */
 bool held_hides(int fd, uint64_t *until);
+/* Under ready_lock: shows what this process hides, whatever is held: it is about to leave the session. */
+void held_show(void);
 
 /* An event of an epoll set is a listener's that is held: it is hidden there until its time, and the event is not the
  * program's. */

@@ -13,6 +13,8 @@
 uint32_t ready_flags;
 uint32_t ready_changes;
 
+#define SPINS 100
+
 static uint32_t lock;		/* thread id of the holder; 0: free */
 static uint32_t lock_pid;	/* the process that it speaks of: a fork child finds its parent's */
 
@@ -64,6 +66,7 @@ static long mask_signals(int how, const uint64_t *set, uint64_t *was)
 
 bool ready_lock(struct ready_guard *g)
 {
+	static const struct timespec nap = { .tv_nsec = 50000 };
 	static const uint64_t all = ~0ull;
 	uint32_t tid = sys_gettid(), none = 0;
 	if (!self_active() || self_borrowed())
@@ -73,8 +76,11 @@ bool ready_lock(struct ready_guard *g)
 		store_relaxed(&lock, 0);
 		store_release(&lock_pid, self->who.pid);
 	}
-	while (!cas(&lock, &none, tid)) {
-		sys_call(SYS_sched_yield);
+	for (unsigned i = 0; !cas(&lock, &none, tid); i++) {
+		if (i < SPINS)
+			sys_call(SYS_sched_yield);
+		else	/* the holder may have a lower priority than we */
+			sys_call(SYS_nanosleep, &nap, NULL);
 		none = 0;
 	}
 	return true;
@@ -84,6 +90,16 @@ void ready_unlock(struct ready_guard *g)
 {
 	store_release(&lock, 0);
 	mask_signals(SIG_SETMASK, &g->signals, NULL);
+}
+
+void ready_leave(void)
+{
+	struct ready_guard g;
+	if (!ready_needed() || !ready_lock(&g))
+		return;
+	held_show();
+	epset_rest();
+	ready_unlock(&g);
 }
 
 static uint64_t run(void)

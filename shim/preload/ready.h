@@ -40,6 +40,9 @@ struct ready_guard {
 bool ready_lock(struct ready_guard *g);
 void ready_unlock(struct ready_guard *g);
 
+/* This process is about to leave the session: what it hides is shown, its timers are closed. */
+void ready_leave(void);
+
 #define READY_NEVER UINT64_MAX
 /* Does what is due, with the lock taken here. Session time at which something is due next; READY_NEVER: nothing. */
 uint64_t ready_run(void);

@@ -67,6 +67,21 @@ True True
 True'
 }
 
+@test "a process that leaves the session by a seccomp filter finds its listener in its epoll set" {
+  held '
+import ctypes, struct
+s = server(); c = client(s); e = select.epoll(); e.register(s)
+print(e.poll(0))
+libc = ctypes.CDLL(None, use_errno=True)
+code = ctypes.create_string_buffer(struct.pack("HBBI", 6, 0, 0, 0x7fff0000))
+program = ctypes.create_string_buffer(struct.pack("HxxxxxxP", 1, ctypes.addressof(code)))
+print(libc.prctl(38, 1, 0, 0, 0), libc.prctl(22, 2, program, 0, 0))
+print([fd == s.fileno() for fd, _ in e.poll(10)], s.accept()[1] == c.getsockname())'
+  assert_output '[]
+0 0
+[True] True'
+}
+
 @test "those that arrive together are let go together, in order" {
   held '
 s = server()
