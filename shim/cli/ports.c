@@ -7,9 +7,11 @@
 
 #include "holders.h"
 
+#include <base/base.h>
 #include <errno.h>
 #include <model/model.h>
 #include <model/traffic.h>
+#include <model/waits.h>
 #include <netinet/tcp.h>
 #include <probe/diag.h>
 #include <probe/owner.h>
@@ -188,16 +190,44 @@ static int add_sock(struct ports *p, const struct session *s, const struct kerne
 	return 0;
 }
 
+/* Has the virtual kernel kept any TIME_WAIT? Then its own counts, and the machine's is in nobody's way. */
+static bool keeps_waits(const struct model *m)
+{
+	return __atomic_load_n(&m->waits.made, __ATOMIC_ACQUIRE) != 0;
+}
+
+static int add_waits(struct ports *p, const struct session *s)
+{
+	uint64_t now = session_now(s);
+	struct model_wait e;
+
+	for (uint32_t i = 1; i <= MODEL_WAITS && keeps_waits(s->model); i++) {
+		struct ports_row *r;
+		if (!waits_get(s->model, i, &e) || e.until_ns <= now)
+			continue;
+		r = new_row(p);
+		if (!r)
+			return -ENOMEM;
+		r->proto = SNAG_PROTO_TCP;
+		r->state = SNAG_STATE_TIME_WAIT;
+		r->local = e.local;
+		r->peer = e.peer;
+		r->left_ms = (int64_t)((e.until_ns - now) / NSEC_PER_MSEC);
+	}
+	return 0;
+}
+
 /* What is left of closed connections: those on ports where the session has closed some lately, on either side. */
 static int add_remains(struct ports *p, const struct session *s, const struct kernel *k)
 {
+	bool virtual = keeps_waits(s->model);
 	uint64_t now = session_now(s);
 	uint8_t options;
 
 	for (size_t i = 0; i < k->all.n; i++) {
 		const struct diag_sock *d = &k->all.at[i];
 		struct ports_row *r;
-		if (d->inode || !d->left_ms || d->proto != SNAG_PROTO_TCP ||
+		if (d->inode || !d->left_ms || d->proto != SNAG_PROTO_TCP || (d->state == TCP_TIME_WAIT && virtual) ||
 		    (!traffic_lingers(s->model, d->local.port, now, &options) &&
 		     !traffic_lingers(s->model, d->peer.port, now, &options)))
 			continue;
@@ -243,6 +273,8 @@ int ports_read(struct ports *p, const struct session *s)
 		err = add_sock(p, s, &k, sock);
 	if (!err)
 		err = add_remains(p, s, &k);
+	if (!err)
+		err = add_waits(p, s);
 	kernel_free(&k);
 	if (p->n)
 		qsort(p->row, p->n, sizeof(*p->row), by_state);

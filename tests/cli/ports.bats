@@ -11,13 +11,14 @@ teardown() {
   teardown_work
 }
 
-# start CODE: python code in a session of its own that then waits; `name` is the session's.
+# start CODE [OPTION...]: python code in a session of its own (with options of snag run) that then waits; `name` is the
+# session's.
 start() {
   name=ports-$BATS_TEST_NUMBER-$$
   mkfifo "$WORK/go"
   printf '%s\nprint("ready", flush=True)\nsys.stdin.readline()\n' "import os, socket, sys
 $1" >"$WORK/p.py"
-  "$SNAG" run -q --session "$name" -- "$PYTHON" "$WORK/p.py" <"$WORK/go" >"$WORK/said" 3>&- &
+  "$SNAG" run -q --session "$name" "${@:2}" -- "$PYTHON" "$WORK/p.py" <"$WORK/go" >"$WORK/said" 3>&- &
   keeper=$!
   exec 9>"$WORK/go"
   wait_for grep -q ready "$WORK/said"
@@ -103,4 +104,13 @@ os.execv(sys.executable, [sys.executable, "-c", "import sys; print(\"ready\", fl
   assert_output --partial "$name-2"
   run "$SNAG" ports "$name"
   assert_success
+}
+
+@test "TIME_WAIT of the virtual kernel, and not the machine's" {
+  start 'a = socket.socket(); a.bind(("127.0.0.1", 0)); a.listen()
+c = socket.create_connection(a.getsockname()); b, _ = a.accept(); b.close(); c.recv(1); c.close()' \
+    --set kernel.time_wait=1h
+  "$SNAG" ports "$name" --json >"$WORK/ports.json"
+  run jq -c '[.sockets[] | select(.state == "time_wait") | .time_wait_left > 3000]' "$WORK/ports.json"
+  assert_output '[true]'
 }
