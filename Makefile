@@ -177,7 +177,7 @@ install: ## build and install into PREFIX (and DESTDIR)
 	install -m 755 $(B)/snag "$(D)/bin/snag"
 	install -m 755 $(B)/libsnag.so "$(D)/lib/snag/libsnag.so"
 	install -m 644 include/snag/snag.h "$(D)/include/snag/snag.h"
-	install -m 644 policies/*.yaml "$(D)/share/snag/policies/"
+	install -m 644 policies/*.yaml policies/*.md "$(D)/share/snag/policies/"
 	install -m 644 shim/cli/share/snag.1 "$(D)/share/man/man1/snag.1"
 	install -m 644 shim/cli/share/completion.bash "$(D)/share/bash-completion/completions/snag"
 
