@@ -3,7 +3,7 @@
 # rounds; within a round all variants run one after the other, and a ratio compares runs of the same round only.
 set -euo pipefail
 build=$(cd "$1" && pwd)
-rounds=${2:-7}
+rounds=${2:-3}
 snag=$build/snag
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
