@@ -53,7 +53,8 @@ CLI_LIBS  := -lyaml -ljansson
 
 PROGRAMS   := $(patsubst tests/programs/%.c,$(B)/programs/%,$(wildcard tests/programs/*.c))
 BENCH      := $(B)/bench/call $(B)/bench/cycle $(B)/bench/model $(B)/bench/noop.so
-UNIT_TESTS := $(patsubst tests/%.c,$(B)/tests/%,$(foreach d,$(CORE_LAYERS) $(CLI_LAYERS) crash,$(wildcard tests/$(d)/*.c)))
+UNIT_TESTS := $(patsubst tests/%.c,$(B)/tests/%,$(foreach d,$(CORE_LAYERS) $(CLI_LAYERS) crash,$(wildcard tests/$(d)/*.c))) $(B)/tests/live
+LIVE_OBJS  := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/live/*.c))
 
 .PHONY: help all deps demo tour test programs check-unit check-live bench bench-programs lint layers symbols fuzz install uninstall clean
 .DEFAULT_GOAL := all
@@ -88,7 +89,7 @@ check-unit: $(UNIT_TESTS) ## the unit tests of this VARIANT
 
 SEED ?= 1
 OPS ?= 1000000
-check-live: $(B)/tests/model/live ## the model against this kernel: SEED=.. OPS=.. random calls, each predicted (minutes)
+check-live: $(B)/tests/live ## the model against this kernel: SEED=.. OPS=.. random calls, each predicted (minutes)
 	@SEED=$(SEED) OPS=$(OPS) $<
 
 bench: ## what snag costs, as ratios to native and to its peers (minutes)
@@ -138,6 +139,11 @@ $(B)/snag: $(CORE_OBJS) $(CLI_OBJS)
 $(B)/tests/%: tests/%.c $(LIB_OBJS)
 	@mkdir -p $(@D)
 	$(call say,LD,$@) $(CC) $(CPPFLAGS) -Itests $(CFLAGS) -MMD -MP -MF $@.d -o $@ $< $(LIB_OBJS) -lcmocka $(CLI_LIBS) -lpthread
+
+$(LIVE_OBJS): CPPFLAGS += -Itests
+$(B)/tests/live: $(LIVE_OBJS) $(LIB_OBJS)
+	@mkdir -p $(@D)
+	$(call say,LD,$@) $(CC) $(CFLAGS) -o $@ $^ -lcmocka $(CLI_LIBS) -lpthread
 
 $(B)/programs/%: tests/programs/%.c
 	@mkdir -p $(@D)

@@ -1,0 +1,34 @@
+/* address.c - which address does a step name? */
+#include "address.h"
+#include "network.h"
+
+/* Mostly one of the sequence's few ports; or none, or a privileged one. */
+static unsigned choose_port(const struct world *w, const struct step *p)
+{
+	if (p->b % 8 < 6)
+		return w->base + p->b % PORTS;
+	if (p->b % 8 == 6)
+		return 0;
+	return p->b % 9 ? w->base : 80;
+}
+
+socklen_t address_choose(struct world *w, struct snag_call *c, const struct step *p, struct sockaddr_storage *ss)
+{
+	bool v6 = c->domain == AF_INET6, other = p->b % 61 == 60;
+	const struct network_addr *a = network_addr(v6 != other, p->a);
+	unsigned port = choose_port(w, p);
+	socklen_t len;
+
+	c->addr = drive_addr(a->text, port);
+	c->reach = a->reach;
+	memset(ss, 0, sizeof(*ss));
+	len = addr_to_sockaddr(&c->addr, ss);
+	if (p->b % 67 == 66)
+		len = p->b % 2 ? 1 : 10;
+	c->addr_family = (uint16_t)(len > 1 ? ss->ss_family : 0);
+	c->addr_len = len;
+	if (len < 16)
+		c->addr = (struct snag_addr){0};
+	note(w, "%s, %u%s", a->text, port, len < 16 ? ", cut" : "");
+	return len;
+}

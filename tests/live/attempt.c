@@ -1,0 +1,129 @@
+/* attempt.c - one call: described with the facts that --audit would ask for, predicted, made, judged, learned. */
+#include "live.h"
+
+#include <base/names.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <linux/sockios.h>
+#include <time.h>
+
+uint64_t now_of_world(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
+}
+
+const char *errno_text(int err)
+{
+	return err ? errno_name(err) : "0";
+}
+
+void local_of(int fd, struct snag_addr *a)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+
+	if (!getsockname(fd, (struct sockaddr *)&ss, &len))
+		addr_from_sockaddr(a, (struct sockaddr *)&ss, len, NULL, NULL);
+}
+
+void set_blocking(struct world *w, uint8_t s, bool block)
+{
+	fcntl(w->fd[s], F_SETFL, block ? 0 : O_NONBLOCK);
+}
+
+static void ask_tcp(struct snag_call *c, int fd)
+{
+	struct tcp_info info = {0};
+	socklen_t len = sizeof(info);
+	int n;
+
+	getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len);
+	c->facts |= SNAG_FACT_TCP_STATE;
+	c->tcp_state = info.tcpi_state;
+	if (info.tcpi_state == TCP_LISTEN) {
+		c->facts |= SNAG_FACT_QUEUE;
+		c->queue = (int32_t)info.tcpi_unacked;
+	} else if (!ioctl(fd, SIOCINQ, &n)) {
+		c->facts |= SNAG_FACT_UNREAD;
+		c->unread = n;
+	}
+}
+
+static void ask_facts(struct snag_call *c, int fd)
+{
+	struct pollfd p = {.fd = fd};
+
+	c->facts = SNAG_FACT_BLOCKING | SNAG_FACT_LOCAL | SNAG_FACT_REACH | SNAG_FACT_WHOLE | SNAG_FACT_ERROR;
+	c->blocking = !(fcntl(fd, F_GETFL) & O_NONBLOCK);
+	local_of(fd, &c->local);
+	poll(&p, 1, 0);
+	c->pending = (p.revents & POLLERR) != 0;
+	if (c->proto == SNAG_PROTO_TCP)
+		ask_tcp(c, fd);
+}
+
+struct attempt attempt_begin(struct world *w, unsigned call, uint8_t s)
+{
+	struct attempt t = {0};
+
+	w->d->now_ns = now_of_world();
+	w->d->uid = w->uid;
+	t.c = drive_call(w->d, call, w->id[s]);
+	ask_facts(&t.c, w->fd[s]);
+	return t;
+}
+
+void attempt_foresee(struct world *w, struct attempt *t)
+{
+	t->v = drive_predict(w->d, &t->c);
+}
+
+int attempt_made(struct world *w, struct attempt *t, long ret)
+{
+	int err = ret < 0 ? errno : 0;
+
+	t->o = drive_outcome(w->d, err);
+	t->o.end_ns = now_of_world();
+	return err;
+}
+
+static void compare(struct world *w, const struct attempt *t)
+{
+	const struct model_verdict *v = &t->v;
+	int err = t->o.real_err;
+
+	board->totals.asked++;
+	note(w, " = %s", errno_text(err));
+	if (v->sure != SNAG_CERTAIN) {
+		board->totals.unknown[v->unsure]++;
+		board->totals.by_call[t->c.call]++;
+		note(w, "\t(unknown)\n");
+		return;
+	}
+	board->totals.certain++;
+	if (v->err == err) {
+		note(w, "\n");
+		return;
+	}
+	note(w, "\t<-- predicted %s\n", errno_text(v->err));
+	w->failed = true;
+}
+
+void attempt_judge(struct world *w, struct attempt *t)
+{
+	compare(w, t);
+	model_learn(w->d->m, &t->c, &t->o, t->o.end_ns);
+}
+
+void attempt_learn(struct world *w, struct attempt *t)
+{
+	t->c.facts = 0;
+	model_learn(w->d->m, &t->c, &t->o, t->o.end_ns);
+}

@@ -1,0 +1,120 @@
+/* live.h - the model against the running kernel: what all parts of it share.
+ *
+ *     main.c      seeds, worlds, reports          sequence.c  steps made, played, shrunk
+ *     world.c     the machine of a seed           attempt.c   one call: predicted, made, judged, learned
+ *     network.c   its network namespace           ops_*.c     the operations, each in one place
+ */
+#ifndef TESTS_LIVE_LIVE_H
+#define TESTS_LIVE_LIVE_H
+
+#include "drive.h"
+
+#include <stdbool.h>
+
+#define SOCKS 8
+#define STEPS 70		/* of one sequence */
+#define SEQUENCES 40		/* in one world */
+#define PORTS 3			/* for one sequence */
+
+/* ---- what parent and worlds share ---- */
+
+struct totals {
+	unsigned long steps, asked, certain, unknown[SNAG_UNSURES], by_call[SNAG_CALLS];
+};
+
+struct board {
+	struct totals totals;
+	int failed;		/* the sequence that failed + 1 */
+	char log[1 << 15];	/* the calls of the last sequence */
+};
+extern struct board *board;
+
+/* ---- a world ---- */
+
+struct world {
+	struct drive *d;
+	struct model_machine machine;
+	unsigned base;		/* first of this sequence's ports */
+	uint32_t uid;
+	int fd[SOCKS + 1], copy[SOCKS + 1];	/* by place; 0: none */
+	uint32_t id[SOCKS + 1];			/* its number for the model */
+	uint32_t next_id;
+	size_t log_len;
+	bool failed;
+};
+
+/* The machine of a seed: its network and settings. False: not allowed here. */
+bool world_begin(struct world *w, unsigned seed);
+void world_user(struct world *w, uint32_t uid);
+void __attribute__((format(printf, 2, 3))) note(struct world *w, const char *format, ...);
+
+/* ---- operations ---- */
+
+/* One step: which operation, on which socket, with what. A socket that is not there is made first, by `make`. */
+struct step {
+	uint8_t op, sock, make, block;
+	uint32_t a, b;
+};
+
+struct operation {
+	const char *name;
+	unsigned weight;	/* how often, among all */
+	bool no_socket;		/* of none in particular: none is made for it */
+	void (*run)(struct world *w, uint8_t s, const struct step *p);
+};
+
+/* OPERATION(name, weight, no_socket) { body }: that is all it takes to add one. */
+#define OPERATION(name_, weight_, no_socket_)								\
+	static void op_##name_(struct world *w, uint8_t s, const struct step *p);			\
+	static const struct operation operation_##name_ = {#name_, weight_, no_socket_, op_##name_};	\
+	static const struct operation *entry_##name_							\
+		__attribute__((section("operations"), used)) = &operation_##name_;			\
+	static void op_##name_(struct world *w __attribute__((unused)), uint8_t s __attribute__((unused)),	\
+			       const struct step *p __attribute__((unused)))
+
+/* ---- one call ---- */
+
+struct attempt {
+	struct snag_call c;
+	struct model_verdict v;
+	struct snag_outcome o;
+};
+
+/* Describe the call, with the facts that --audit would ask for; the arguments are the operation's to fill in. */
+struct attempt attempt_begin(struct world *w, unsigned call, uint8_t s);
+/* What does the model say? */
+void attempt_foresee(struct world *w, struct attempt *t);
+/* It was made: `ret` below 0 means errno. Gives the errno. */
+int attempt_made(struct world *w, struct attempt *t, long ret);
+/* Compare, and let the model learn. */
+void attempt_judge(struct world *w, struct attempt *t);
+
+/* A call that nobody predicts: it is only learned. */
+void attempt_learn(struct world *w, struct attempt *t);
+
+uint64_t now_of_world(void);
+const char *errno_text(int err);
+void local_of(int fd, struct snag_addr *a);
+void set_blocking(struct world *w, uint8_t s, bool block);
+
+/* Operations that others use too. */
+void make_socket(struct world *w, uint8_t s, unsigned make);
+void close_socket(struct world *w, uint8_t s);
+
+/* ---- sequences ---- */
+
+struct sequence {
+	unsigned seed, n;	/* of the world */
+	struct step steps[STEPS];
+};
+
+void sequence_make(struct sequence *q, unsigned seed, unsigned number);
+bool sequence_play(struct world *w, const struct sequence *q, unsigned base);
+/* In a world of its own; the exit status: 0 all agreed, 1 a failure, 2 no network. */
+int sequence_alone(const struct sequence *q);
+/* Leaves out whatever is not needed to fail. */
+void sequence_shrink(struct sequence *q);
+/* In a process of its own, which takes the network with it. */
+int in_child(int (*run)(void *arg), void *arg);
+
+#endif

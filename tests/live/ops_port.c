@@ -1,0 +1,124 @@
+/* ops_port.c - sockets, their options, and what takes a port: bind, listen. */
+#include "live.h"
+#include "address.h"
+
+#include <base/base.h>
+#include <base/hash.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <sys/time.h>
+
+void make_socket(struct world *w, uint8_t s, unsigned make)
+{
+	int domain = make & 1 ? AF_INET6 : AF_INET, type = make % 8 < 6 ? SOCK_STREAM : SOCK_DGRAM;
+	struct timeval patience = {.tv_usec = 100000};
+
+	w->fd[s] = socket(domain, type | SOCK_CLOEXEC, 0);
+	w->id[s] = ++w->next_id;
+	w->d->now_ns = now_of_world();
+	w->d->uid = w->uid;
+	drive_socket(w->d, w->id[s], type == SOCK_STREAM ? SNAG_PROTO_TCP : SNAG_PROTO_UDP, (unsigned)domain,
+		     (unsigned)type);
+	setsockopt(w->fd[s], SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+	note(w, "  socket(%s, %s) is %u, by user %u\n", domain == AF_INET6 ? "AF_INET6" : "AF_INET",
+	     type == SOCK_STREAM ? "TCP" : "UDP", s, w->uid);
+}
+
+/* ---- options ---- */
+
+/* told: the value as a front end tells it. */
+static void set_option(struct world *w, uint8_t s, int level, int name, const void *value, socklen_t len, int told,
+		       const char *text)
+{
+	struct attempt t = attempt_begin(w, SNAG_CALL_setsockopt, s);
+	int err = attempt_made(w, &t, setsockopt(w->fd[s], level, name, value, len));
+
+	note(w, "  setsockopt(%u, %s, %d) = %s\n", s, text, told, errno_text(err));
+	t.c.arg[0] = level;
+	t.c.arg[1] = name;
+	t.c.arg[2] = told;
+	attempt_learn(w, &t);
+}
+
+static void set_switch(struct world *w, uint8_t s, const struct step *p, int level, int name, const char *text)
+{
+	int on = p->b % 4 != 0;
+
+	set_option(w, s, level, name, &on, sizeof(on), on, text);
+}
+
+OPERATION(reuseaddr, 14, false)
+{
+	set_switch(w, s, p, SOL_SOCKET, SO_REUSEADDR, "SO_REUSEADDR");
+}
+
+OPERATION(reuseport, 11, false)
+{
+	set_switch(w, s, p, SOL_SOCKET, SO_REUSEPORT, "SO_REUSEPORT");
+}
+
+OPERATION(v6only, 3, false)
+{
+	if (w->d->domain[w->id[s]] == AF_INET6)
+		set_switch(w, s, p, IPPROTO_IPV6, IPV6_V6ONLY, "IPV6_V6ONLY");
+}
+
+OPERATION(device, 1, false)
+{
+	static const char *const devices[] = {"lo", "d0", ""};
+	const char *device = devices[p->b % 3];
+	int index = *device ? (int)if_nametoindex(device) : 0;
+	int hash = *device ? (int)(hash_bytes(device, strlen(device)) | MODEL_DEVICE_NAME) : 0;
+
+	if (p->b & 1)
+		set_option(w, s, SOL_SOCKET, 62 /* SO_BINDTOIFINDEX */, &index, sizeof(index), index, device);
+	else
+		set_option(w, s, SOL_SOCKET, SO_BINDTODEVICE, device, (socklen_t)strlen(device), hash, device);
+}
+
+OPERATION(freebind, 1, false)
+{
+	set_switch(w, s, p, IPPROTO_IP, IP_FREEBIND, "IP_FREEBIND");
+}
+
+OPERATION(no_port, 3, false)
+{
+	set_switch(w, s, p, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, "IP_BIND_ADDRESS_NO_PORT");
+}
+
+OPERATION(linger, 3, false)
+{
+	struct linger l = {.l_onoff = p->b % 4 != 0, .l_linger = p->b % 8 == 7};
+
+	set_option(w, s, SOL_SOCKET, SO_LINGER, &l, sizeof(l), l.l_onoff ? l.l_linger + 1 : 0, "SO_LINGER");
+}
+
+/* ---- bind, listen ---- */
+
+OPERATION(bind, 62, false)
+{
+	struct attempt t = attempt_begin(w, SNAG_CALL_bind, s);
+	struct sockaddr_storage ss;
+	socklen_t len;
+
+	note(w, "  bind(%u, ", s);
+	len = address_choose(w, &t.c, p, &ss);
+	note(w, ")");
+	attempt_foresee(w, &t);
+	if (!attempt_made(w, &t, bind(w->fd[s], (struct sockaddr *)&ss, len)) && !t.c.addr.port)
+		local_of(w->fd[s], &t.o.local);
+	attempt_judge(w, &t);
+}
+
+OPERATION(listen, 26, false)
+{
+	static const int backlogs[] = {0, 1, 2, 5, 100, -1};
+	struct attempt t = attempt_begin(w, SNAG_CALL_listen, s);
+
+	t.c.arg[0] = backlogs[p->a % ARRAY_LEN(backlogs)];
+	note(w, "  listen(%u, %d)", s, t.c.arg[0]);
+	attempt_foresee(w, &t);
+	if (!attempt_made(w, &t, listen(w->fd[s], t.c.arg[0])))
+		local_of(w->fd[s], &t.o.local);
+	attempt_judge(w, &t);
+}
