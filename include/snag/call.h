@@ -47,6 +47,7 @@ enum snag_fact {
 	SNAG_FACT_PRIVILEGED = 1 << 11,	/* `privileged` */
 	SNAG_FACT_LINGER = 1 << 12,	/* `linger` */
 	SNAG_FACT_TARGET = 1 << 13,	/* `target` */
+	SNAG_FACT_LAST = 1 << 14,	/* `last` */
 };
 
 /* Where an address leads, for bind and connect. */
@@ -108,6 +109,7 @@ struct snag_call {
 	int32_t next_fd;	/* fact: the descriptor that the call would make; socketpair: the higher one */
 	int32_t linger;		/* fact: SO_LINGER: 0 off, else seconds + 1 */
 	uint8_t privileged;	/* fact: the caller has CAP_NET_BIND_SERVICE */
+	uint8_t last;		/* fact: closing calls: this is the socket's only descriptor, in all processes */
 	struct snag_addr addr;	/* bind, connect: the argument */
 	struct snag_addr local;	/* fact: what getsockname() says */
 	uint64_t start_ns;	/* session time at which it began */

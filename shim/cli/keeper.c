@@ -229,16 +229,25 @@ void keeper_drain(struct keeper *k)
 			usleep(500);
 }
 
-static void closed(void *arg, uint32_t sock)
+/* A process has ended, and this was its socket. */
+static void closed(void *arg, uint32_t proc, uint32_t sock)
 {
 	struct keeper *k = arg;
+	struct engine e = {
+		.model = k->session.model,
+		.rules = k->rules,
+		.triggers = k->session.triggers,
+		.mode = (uint8_t)k->rules->mode,
+		.dry = (load_relaxed(&k->session.header->flags) & SNAG_SESSION_DRY) != 0,
+	};
+	struct snag_occupant_order left;
+	struct snag_call c;
 
-	const struct rules *rules = k->rules;
-	struct engine e = { .model = k->session.model, .rules = rules };
-
-	if (rules && !(load_relaxed(&k->session.header->flags) & SNAG_SESSION_DRY))
-		e.mode = (uint8_t)rules->mode;
-	engine_forget(&e, sock, session_now(&k->session));
+	proc_closing(&k->session, proc, sock, &c);
+	c.start_ns = session_now(&k->session);
+	if (engine_ended(&e, &c, &left))
+		occupants_order(&k->occupants, &left);
+	engine_forget(&e, sock, c.start_ns);
 }
 
 static void gone(void *arg, uint32_t proc, struct procs_row *row)
@@ -262,6 +271,7 @@ static void scan(struct keeper *k)
 unsigned keeper_reap(struct keeper *k)
 {
 	k->left = proc_reap(&k->session, closed, k);
+	step_occupants(k);
 	k->reaped_ns = session_now(&k->session);
 	keeper_drain(k);
 	scan(k);

@@ -205,6 +205,36 @@ static int passed_fd(struct msghdr *m)
 	return fd;
 }
 
+static struct occupant *row_ordered(struct occupants *l, const struct snag_occupant_order *w)
+{
+	struct occupant *o = order_ok(w) ? row_new(l) : NULL;
+
+	if (o)
+		*o = (struct occupant){
+			.fd = -1,
+			.as = w->as,
+			.proto = w->proto,
+			.options = w->options,
+			.rule = w->rule,
+			.entry = OCCUPANT_NO_ENTRY,
+			.begin_ns = w->begin_ns,
+			.until_ns = w->until_ns,
+			.addr = w->addr,
+		};
+	return o;
+}
+
+void occupants_order(struct occupants *l, const struct snag_occupant_order *w)
+{
+	struct occupant *o = l->row ? row_ordered(l, w) : NULL;
+
+	if (!o)
+		return;
+	o->waits = true;
+	if (o->as == SNAG_OCCUPANT_TIME_WAIT)
+		o->addr = occupant_specific(&o->addr);
+}
+
 /* False: no more. */
 static bool take_order(struct occupants *l, struct occupant **taken)
 {
@@ -219,23 +249,11 @@ static bool take_order(struct occupants *l, struct occupant **taken)
 	if (n < 0)
 		return errno == EINTR;
 	int fd = passed_fd(&m);
-	struct occupant *o = n == sizeof(w) && fd >= 0 && order_ok(&w) ? row_new(l) : NULL;
-	if (!o) {
-		if (fd >= 0)
-			close(fd);
-		return true;
-	}
-	*o = (struct occupant){
-		.fd = fd,
-		.as = w.as,
-		.proto = w.proto,
-		.options = w.options,
-		.rule = w.rule,
-		.entry = OCCUPANT_NO_ENTRY,
-		.begin_ns = w.begin_ns,
-		.until_ns = w.until_ns,
-		.addr = w.addr,
-	};
+	struct occupant *o = n == sizeof(w) && fd >= 0 ? row_ordered(l, &w) : NULL;
+	if (o)
+		o->fd = fd;
+	else if (fd >= 0)
+		close(fd);
 	*taken = o;
 	return true;
 }

@@ -38,6 +38,8 @@ struct occupants {
 /* What the policy wants: takes each port that is wanted from the start, and opens the place for orders where a rule
  * gives any. 0; -1: something could not be had, which has been said on stderr. */
 int occupants_open(struct occupants *l, const struct rules *rules, const char *session);
+/* What a rule leaves on the port of a process that was found dead: it stands from the next step on. */
+void occupants_order(struct occupants *l, const struct snag_occupant_order *o);
 /* Takes orders, begins and ends what is due. */
 void occupants_step(struct occupants *l, uint64_t now_ns, occupants_tell_fn *tell, void *arg);
 /* Tells of all that stand now; of their end, where `ends`. */

@@ -164,6 +164,21 @@ int occupant_open(const struct occupant_wish *w)
 	return fd < 0 ? fd : settle(w, fd);
 }
 
+int occupant_obey(struct snag_occupant_order *o)
+{
+	if (o->as == SNAG_OCCUPANT_TIME_WAIT)
+		o->addr = occupant_specific(&o->addr);
+	struct occupant_wish w = {
+		.addr = o->addr,
+		.domain = o->addr.family,
+		.as = o->as,
+		.proto = o->proto,
+		.options = o->options,
+		.for_ns = o->until_ns - o->begin_ns,
+	};
+	return occupant_open(&w);
+}
+
 /* ---- beside another ---- */
 
 #define LOOPBACK_INDEX 1	/* in every network namespace: loopback_net_init(), drivers/net/loopback.c */

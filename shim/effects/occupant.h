@@ -34,6 +34,9 @@ uint8_t occupant_options(int fd);
 /* A descriptor that takes the port; what bind() and listen() answer, -errno, where they refuse. */
 int occupant_open(const struct occupant_wish *w);
 
+/* The same, as ordered; in TIME_WAIT on the address of the order, or that of loopback where it is a wildcard. */
+int occupant_obey(struct snag_occupant_order *o);
+
 /* The same beside a socket that has the port, and whose last descriptor is about to be closed: at no moment in
  * between is the port free. occupant_claim: before the close of `fd`, a socket of no use from then on; fills in w's
  * addr, domain, proto and options from it. occupant_settle: after it; answers what occupant_open does, c is spent.

@@ -160,7 +160,7 @@ static bool port_fits(const struct engine *e, unsigned action, const struct snag
 		return true;
 	if (c->call == SNAG_CALL_bind)
 		return c->addr.port != 0;
-	if (!c->serial || !model_get(e->model, c->sock, &m) || m.serial != c->serial)
+	if (!(c->facts & SNAG_FACT_LAST) || !c->last || !c->serial || !model_get(e->model, c->sock, &m) || m.serial != c->serial)
 		return false;
 	if (action == SNAG_ACTION_steal)	/* bound to port 0, and neither connected nor accepted */
 		return m.on_port && !(m.flags & MODEL_EXPLICIT) && m.state <= SNAG_STATE_LISTEN;
@@ -252,16 +252,25 @@ static void bound_bytes(const struct engine *e, uint32_t index, const struct sna
 		p->most = border - moved;
 }
 
-/* Does the rule speak of connections that arrive? */
-static bool rule_holds(const struct rules *r, const struct rule *rule)
+static bool rule_does(const struct rules *r, const struct rule *rule, unsigned action)
 {
 	for (uint32_t i = 0; i < rule->n_steps; i++)
-		if (rules_step(r, rule->first_step + i)->action == SNAG_ACTION_hold)
+		if (rules_step(r, rule->first_step + i)->action == action)
 			return true;
 	return false;
 }
 
-static void ask_rules(struct engine *e, const struct snag_call *c, bool arrives, struct snag_plan *p)
+/* What rules are asked about: a call; a connection that arrives; a socket that ends without a call of its own. */
+enum occasion { OF_CALL, OF_ARRIVAL, OF_END };
+
+static bool rule_speaks_of(const struct rules *r, const struct rule *rule, enum occasion what)
+{
+	if (what == OF_END)
+		return rule_does(r, rule, SNAG_ACTION_time_wait) || rule_does(r, rule, SNAG_ACTION_steal);
+	return rule_does(r, rule, SNAG_ACTION_hold) == (what == OF_ARRIVAL);
+}
+
+static void ask_rules(struct engine *e, const struct snag_call *c, enum occasion what, struct snag_plan *p)
 {
 	const struct rules *r = e->rules;
 	struct match_view v;
@@ -276,7 +285,7 @@ static void ask_rules(struct engine *e, const struct snag_call *c, bool arrives,
 		uint32_t index = rules_by_call(r, c->call, i), step;
 		const struct rule *rule = rules_rule(r, index);
 
-		if (!rule || !trigger_on(e->triggers, index) || rule_holds(r, rule) != arrives ||
+		if (!rule || !trigger_on(e->triggers, index) || !rule_speaks_of(r, rule, what) ||
 		    !match_rule(r, rule, c, &v) || !rule_fits(e, rule, c))
 			continue;
 		bound_bytes(e, index, c, p);
@@ -325,21 +334,37 @@ void engine_decide(struct engine *e, const struct snag_call *c, struct snag_plan
 	p->mode = e->mode;
 	predict(e, c, p);
 	if (rules_in_force(e, c->call))
-		ask_rules(e, c, false, p);
+		ask_rules(e, c, OF_CALL, p);
 	if (e->dry && p->rule[0])
 		only_name(p);
 	if (k && virtual_concerns(k, c->call))
 		enforce_decide(e, k, c, p);
 }
 
-void engine_arrive(struct engine *e, const struct snag_call *c, struct snag_plan *p)
+static void decide_apart(struct engine *e, const struct snag_call *c, enum occasion what, struct snag_plan *p)
 {
 	memset(p, 0, sizeof(*p));
 	p->mode = e->mode;
 	if (rules_in_force(e, c->call))
-		ask_rules(e, c, true, p);
+		ask_rules(e, c, what, p);
 	if (e->dry && p->rule[0])
 		only_name(p);
+}
+
+void engine_arrive(struct engine *e, const struct snag_call *c, struct snag_plan *p)
+{
+	decide_apart(e, c, OF_ARRIVAL, p);
+}
+
+bool engine_leaves(const struct engine *e, unsigned call)
+{
+	return e->mode == SNAG_MODE_INJECT && e->rules && call < SNAG_CALLS &&
+	       (e->rules->call[call].facts & SNAG_FACT_LAST);
+}
+
+void engine_leave(struct engine *e, const struct snag_call *c, struct snag_plan *p)
+{
+	decide_apart(e, c, OF_END, p);
 }
 
 bool engine_may_hold(const struct engine *e, const struct snag_call *c)
@@ -353,7 +378,7 @@ bool engine_may_hold(const struct engine *e, const struct snag_call *c)
 	for (uint32_t i = 0; i < r->call[c->call].n; i++) {
 		const struct rule *rule = rules_rule(r, rules_by_call(r, c->call, i));
 
-		if (rule && rule_holds(r, rule) && match_rule(r, rule, c, &v))
+		if (rule && rule_does(r, rule, SNAG_ACTION_hold) && match_rule(r, rule, c, &v))
 			return true;
 	}
 	return false;

@@ -12,6 +12,7 @@
 #include <policy/trigger.h>
 #include <snag/call.h>
 #include <snag/event.h>
+#include <snag/occupant.h>
 #include <snag/plan.h>
 #include <stdbool.h>
 
@@ -69,6 +70,18 @@ void engine_decide(struct engine *e, const struct snag_call *c, struct snag_plan
 void engine_arrive(struct engine *e, const struct snag_call *c, struct snag_plan *p);
 /* Is there such a rule that may concern this listener? */
 bool engine_may_hold(const struct engine *e, const struct snag_call *c);
+
+/* A socket loses its last descriptor without a call of its own (close_range, dup2): the rules that take its port away are
+ * asked, and no others. c: a closing call on it, with all facts. Can there be any such rule on this call? */
+void engine_leave(struct engine *e, const struct snag_call *c, struct snag_plan *p);
+bool engine_leaves(const struct engine *e, unsigned call);
+/* The same where nobody has a descriptor any more, as its process has ended; of c the caller fills in call, who, sock,
+ * sock_key and start_ns. True: this is to stand on its port now. Under the lock, before the model forgets the socket. */
+bool engine_ended(struct engine *e, struct snag_call *c, struct snag_occupant_order *o);
+/* The options (enum snag_option) of what such an action leaves on a port, of those that the closing socket has. */
+uint8_t engine_left_options(const struct engine *e, unsigned action, uint32_t sock, uint32_t serial, uint8_t options);
+/* A duration of the policy, which is model time, as real time. */
+uint64_t engine_real_ns(const struct engine *e, uint64_t model_ns);
 
 /* Who is in the way of a bind or listen that the kernel refused, as predicted or asked anew: a socket's slot + 1, or a
  * foreign one's number (see model/foreign.h); 0: nobody known. For a front end that could ask the kernel then. */

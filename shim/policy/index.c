@@ -26,6 +26,12 @@ static bool step_asks_wait(unsigned call, const struct rule_step *s)
 	return answers_of(call, s->action, s->err).wait != ANSWERS_ANY;
 }
 
+static bool step_leaves(unsigned call, const struct rule_step *s)
+{
+	return !strcmp(call_row(call)->group, "close") &&
+	       (s->action == SNAG_ACTION_time_wait || s->action == SNAG_ACTION_steal);
+}
+
 static unsigned rule_facts(const struct rules *r, const struct rule *rule, unsigned call)
 {
 	unsigned facts = 0;
@@ -34,9 +40,14 @@ static unsigned rule_facts(const struct rules *r, const struct rule *rule, unsig
 		facts |= key_facts[rules_key_at(rules_match(r, rule->first_match + i)->key, call)];
 	if (knows_local(call))
 		facts &= ~(unsigned)SNAG_FACT_LOCAL;
-	for (uint32_t i = 0; i < rule->n_steps; i++)
-		if (step_asks_wait(call, rules_step(r, rule->first_step + i)))
+	for (uint32_t i = 0; i < rule->n_steps; i++) {
+		const struct rule_step *s = rules_step(r, rule->first_step + i);
+
+		if (step_asks_wait(call, s))
 			facts |= SNAG_FACT_BLOCKING;
+		if (step_leaves(call, s))
+			facts |= SNAG_FACT_LAST;
+	}
 	return facts;
 }
 

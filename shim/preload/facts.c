@@ -1,6 +1,7 @@
 /* facts.c - what a system call or a search tells of a call */
 #include "facts.h"
 #include "identity.h"
+#include "self.h"
 #include <base/addr.h>
 #include <base/base.h>
 #include <base/sys.h>
@@ -14,6 +15,7 @@
 #include <poll.h>
 #include <probe/named.h>
 #include <probe/route.h>
+#include <session/lock.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -277,6 +279,22 @@ static bool fact_target(struct snag_call *c, const void *caller)
 	return true;
 }
 
+static bool fact_last(struct snag_call *c, const void *caller)
+{
+	struct sock_ref r = { .sock = c->sock, .serial = c->serial };
+	struct session_guard g;
+	(void)caller;
+	if (!sock_shared(&session, r)) {
+		c->last = 1;
+		return true;
+	}
+	if (!self_lock(&g))
+		return false;
+	c->last = sock_sole(&session, r);
+	self_unlock(&g);
+	return true;
+}
+
 static const struct {
 	unsigned bit;
 	bool on_fd;
@@ -294,6 +312,7 @@ static const struct {
 	{ SNAG_FACT_TARGET, true, fact_target },
 	{ SNAG_FACT_LINGER, true, fact_linger },
 	{ SNAG_FACT_NEXT_FD, false, fact_next_fd },
+	{ SNAG_FACT_LAST, true, fact_last },
 	{ SNAG_FACT_PRIVILEGED, false, fact_privileged },
 };
 

@@ -12,6 +12,9 @@
 #ifndef CLOSE_RANGE_CLOEXEC
 #define CLOSE_RANGE_CLOEXEC (1u << 2)
 #endif
+#ifndef CLOSE_RANGE_UNSHARE
+#define CLOSE_RANGE_UNSHARE (1u << 1)
+#endif
 
 /* ---- one descriptor ---- */
 
@@ -76,9 +79,9 @@ struct batch {
 	struct sock_ref ref[BATCH];
 };
 
-/* Take the known sockets of [first, last] out of the table, as many as there is room for; answers the last descriptor
- * that is then free of them. */
-static unsigned take_batch(struct batch *b, unsigned first, unsigned last)
+/* Take the known sockets of [first, last] out of the table, at most so many; answers the last descriptor that is then
+ * free of them. */
+static unsigned take_batch(struct batch *b, unsigned most, unsigned first, unsigned last)
 {
 	unsigned end = last < FDTAB_MAX ? last + 1 : FDTAB_MAX;
 	b->n = 0;
@@ -87,17 +90,30 @@ static unsigned take_batch(struct batch *b, unsigned first, unsigned last)
 	for (int fd = fdtab_next((int)first, end); fd >= 0; fd = fdtab_next(fd + 1, end)) {
 		b->fd[b->n] = fd;
 		b->ref[b->n] = fdtab_take(fd);
-		if (b->ref[b->n].sock && ++b->n == BATCH)
+		if (b->ref[b->n].sock && ++b->n == most)
 			return (unsigned)fd;
 	}
 	return last;
 }
 
+/* One by one where a rule may take the port of one. */
+static unsigned batch_size(unsigned call)
+{
+	return engine_leaves(&engine, call) ? 1 : BATCH;
+}
+
+static bool batch_leaves(const struct batch *b, unsigned call, struct hook *one)
+{
+	return b->n == 1 && ports_leaving(one, call, b->fd[0], b->ref[0]);
+}
+
 static int close_batches(struct hook *h, unsigned first, unsigned last, int flags)
 {
+	struct hook one;
 	struct batch b;
 	for (;;) {
-		unsigned end = take_batch(&b, first, last);
+		unsigned end = take_batch(&b, batch_size(h->call.call), first, last);
+		bool leaves = !(flags & ~CLOSE_RANGE_UNSHARE) && batch_leaves(&b, h->call.call, &one);
 		int r = real.close_range(first, end, flags);
 		for (unsigned i = 0; i < b.n; i++) {
 			if (r < 0)
@@ -105,6 +121,8 @@ static int close_batches(struct hook *h, unsigned first, unsigned last, int flag
 			else
 				hook_gone(h, b.fd[i], b.ref[i]);
 		}
+		if (leaves)
+			ports_settle(&one);
 		if (r < 0 || end == last)
 			return r;
 		first = end + 1;
@@ -142,7 +160,7 @@ static void real_closefrom(int low)
 
 HOOK void closefrom(int low)
 {
-	struct hook h;
+	struct hook h, one;
 	struct batch b;
 	int saved = errno;
 	unsigned from = low < 0 ? 0 : (unsigned)low, end;
@@ -154,11 +172,14 @@ HOOK void closefrom(int low)
 	h.call.arg[0] = low;
 	hook_decide(&h);	/* it cannot fail */
 	do {
-		end = take_batch(&b, from, UINT_MAX);
+		end = take_batch(&b, batch_size(h.call.call), from, UINT_MAX);
+		bool leaves = batch_leaves(&b, h.call.call, &one);
 		for (unsigned i = 0; i < b.n; i++) {
 			real.close(b.fd[i]);
 			hook_gone(&h, b.fd[i], b.ref[i]);
 		}
+		if (leaves)
+			ports_settle(&one);
 	} while (end != UINT_MAX);
 	real_closefrom((int)from);
 	errno = saved;
@@ -192,10 +213,15 @@ HOOK int dup(int fd)
 	return (int)hook_leave(&h);
 }
 
+static bool is_open(int fd)
+{
+	return sys_call(SYS_fcntl, fd, F_GETFD) >= 0;
+}
+
 /* dup2 and dup3: `to` may be a known socket too, which is closed by the way. */
 static int dup_onto(unsigned id, int fd, int to, int flags, const void *caller)
 {
-	struct hook h;
+	struct hook h, over;
 	bool ours = fd != to && (fdtab_knows(fd) || fdtab_knows(to)) && self_active() && !self_borrowed();
 	bool known = ours && fdtab_knows(fd) && hook_enter_from(&h, id, fd, caller);
 	if (known) {
@@ -204,6 +230,7 @@ static int dup_onto(unsigned id, int fd, int to, int flags, const void *caller)
 			return (int)hook_leave(&h);
 	}
 	struct sock_ref was = ours ? fdtab_take(to) : (struct sock_ref){ 0 };
+	bool leaves = was.sock && is_open(fd) && !(flags & ~O_CLOEXEC) && ports_leaving(&over, SNAG_CALL_close, to, was);
 	int r = id == SNAG_CALL_dup2 ? real.dup2(fd, to) : real.dup3(fd, to, flags);
 	if (known)
 		hook_done(&h, r);
@@ -213,6 +240,8 @@ static int dup_onto(unsigned id, int fd, int to, int flags, const void *caller)
 		share(&h, to);
 	if (r >= 0 && was.sock)
 		self_drop(was, false);
+	if (leaves)
+		ports_settle(&over);
 	return known ? (int)hook_leave(&h) : r;
 }
 

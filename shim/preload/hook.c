@@ -4,6 +4,7 @@
 #include "facts.h"
 #include "outside.h"
 #include "identity.h"
+#include "ports.h"
 #include <base/addr.h>
 #include <base/calls.h>
 #include <base/sys.h>
@@ -212,8 +213,9 @@ static bool ask_engine(struct hook *h)
 	if (facts)
 		facts_fill(&h->call, facts, h->caller);
 	/* A killed process may stand in the tables for a while: what it leaves on a port is not what it held. */
-	if (unlikely(engine_keeps_waits(&engine)) && (kinds[h->call.call] & LOCKS) && h->call.domain != AF_UNIX)
-		proc_reap(&session, self_closed, NULL);
+	if (unlikely(engine_keeps_waits(&engine) || engine_leaves(&engine, SNAG_CALL_close)) &&
+	    (kinds[h->call.call] & LOCKS) && h->call.domain != AF_UNIX)
+		ports_reap();
 	struct outside_list *others = outside_wanted(h, facts) ? outside_ask(h) : NULL;
 	h->call.start_ns = self_now();
 	if (h->locked && !self_lock(&g)) {

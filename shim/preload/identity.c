@@ -1,6 +1,7 @@
 /* identity.c - which socket a descriptor really is */
 #include "identity.h"
 #include "fdtab.h"
+#include "ports.h"
 #include "self.h"
 #include <base/addr.h>
 #include <base/sys.h>
@@ -343,11 +344,13 @@ static void inherit(int fd, uint64_t cookie)
 
 void identity_inherit(void)
 {
+	struct ports_left left = { .n = 0 };
 	struct session_guard g;
 	if (!self_lock(&g))
 		return;
 	sock_confirm_begin(&session, self->who.proc);
 	each_socket(inherit);
-	sock_confirm_end(&session, self->who.proc, self_closed, NULL);
+	sock_confirm_end(&session, self->who.proc, ports_ended, &left);
 	self_unlock(&g);
+	ports_leave(&left);
 }

@@ -1,6 +1,7 @@
 /* ports.c - rules that take ports away: time_wait, steal, self_connect */
 #include "ports.h"
 #include "facts.h"
+#include "identity.h"
 #include <base/addr.h>
 #include <base/sys.h>
 #include <session/lock.h>
@@ -28,17 +29,23 @@ static const char *words_for(int err)
 
 /* ---- to the keeper ---- */
 
-/* A duration of the policy is model time, as the virtual kernel's clock has it. */
-static uint64_t real_ns(uint64_t model_ns)
+/* NULL, or why it could not be done; fd is closed. */
+static const char *send_order(int fd, const struct snag_occupant_order *o)
 {
-	const struct snag_kernel *k = engine_kernel(&engine);
-	return k && k->clock ? model_ns / k->clock : model_ns;
+	char folder[64], path[OCCUPANT_PATH_MAX];
+	if (session_folder(folder, sizeof(folder), false) < 0 || !occupant_path(path, folder, session.header->name)) {
+		sys_close(fd);
+		return "the folder of sessions is out of this process's reach";
+	}
+	if (occupant_hand(path, fd, o) < 0)
+		return "the session's keeper is out of this process's reach";
+	session_wake_keeper(&session);	/* it ends on time */
+	return NULL;
 }
 
 /* The descriptor, or -errno, of a port that is taken as wished. */
 static void hand_over(struct hook *h, const struct occupant_wish *w, int fd)
 {
-	char folder[64], path[OCCUPANT_PATH_MAX];
 	struct snag_occupant_order o = {
 		.magic = SNAG_OCCUPANT_MAGIC,
 		.as = w->as,
@@ -49,47 +56,19 @@ static void hand_over(struct hook *h, const struct occupant_wish *w, int fd)
 		.until_ns = self_now() + w->for_ns,
 		.addr = w->addr,
 	};
-	if (fd < 0) {
-		leave_alone(h, words_for(fd));
-		return;
-	}
-	if (session_folder(folder, sizeof(folder), false) < 0 ||
-	    !occupant_path(path, folder, session.header->name)) {
-		sys_close(fd);
-		leave_alone(h, "the folder of sessions is out of this process's reach");
-	} else if (occupant_hand(path, fd, &o) < 0) {
-		leave_alone(h, "the session's keeper is out of this process's reach");
-	} else {
-		session_wake_keeper(&session);	/* it ends on time */
-	}
+	const char *note = fd < 0 ? words_for(fd) : send_order(fd, &o);
+	if (note)
+		leave_alone(h, note);
 }
 
 /* ---- close ---- */
 
-static bool last_reference(const struct hook *h)
-{
-	struct session_guard g;
-	if (!sock_shared(&session, h->ref))
-		return true;
-	if (!self_lock(&g))
-		return false;
-	bool sole = sock_sole(&session, h->ref);
-	self_unlock(&g);
-	return sole;
-}
-
 static void claim(struct hook *h, unsigned as)
 {
-	if (!last_reference(h)) {
-		leave_alone(h, "other descriptors of the socket are open");
-		return;
-	}
-	h->claim.wish = (struct occupant_wish){ .as = (uint8_t)as, .for_ns = real_ns(h->plan.value) };
+	struct occupant_wish *w = &h->claim.wish;
+	*w = (struct occupant_wish){ .as = (uint8_t)as, .for_ns = engine_real_ns(&engine, h->plan.value) };
 	occupant_claim(&h->claim, h->call.fd);
-	if (as == SNAG_OCCUPANT_BOUND)
-		h->claim.wish.options &= SNAG_OPTION_V6ONLY;	/* a stranger shares with nobody */
-	else if (engine_keeps_waits(&engine) && !hook_reuses(h))
-		h->claim.wish.options &= (uint8_t)~SNAG_OPTION_REUSEADDR;	/* set by us, not by the program */
+	w->options = engine_left_options(&engine, h->plan.action, h->ref.sock, h->ref.serial, w->options);
 	h->claimed = true;
 }
 
@@ -97,6 +76,52 @@ void ports_settle(struct hook *h)
 {
 	h->claimed = false;
 	hand_over(h, &h->claim.wish, occupant_settle(&h->claim));
+}
+
+bool ports_leaving(struct hook *h, unsigned call, int fd, struct sock_ref r)
+{
+	struct session_guard g;
+	h->claimed = false;
+	h->note = NULL;
+	if (likely(!engine_leaves(&engine, call)) || !hook_describe(h, call, fd, r) || !identity_holds(fd, r) ||
+	    !self_lock(&g))
+		return false;
+	engine_leave(&engine, &h->call, &h->plan);
+	self_unlock(&g);
+	ports_act(h);
+	return h->claimed;
+}
+
+/* ---- the end of a process ---- */
+
+void ports_ended(void *arg, uint32_t proc, uint32_t sock)
+{
+	struct ports_left *l = arg;
+	struct snag_call c;
+	if (engine_leaves(&engine, SNAG_CALL_close) && l->n < PORTS_LEFT_MAX) {
+		proc_closing(&session, proc, sock, &c);
+		c.start_ns = self_now();
+		l->n += engine_ended(&engine, &c, &l->order[l->n]);
+	}
+	self_closed(NULL, proc, sock);
+}
+
+void ports_leave(struct ports_left *l)
+{
+	for (unsigned i = 0; i < l->n; i++) {
+		struct snag_occupant_order *o = &l->order[i];
+		int fd = occupant_obey(o);
+		if (fd >= 0)
+			send_order(fd, o);
+	}
+	l->n = 0;
+}
+
+void ports_reap(void)
+{
+	struct ports_left l = { .n = 0 };
+	proc_reap(&session, ports_ended, &l);
+	ports_leave(&l);
 }
 
 /* ---- bind ---- */
@@ -110,7 +135,7 @@ static void find_taken(struct hook *h)
 		.as = SNAG_OCCUPANT_TIME_WAIT,
 		.proto = SNAG_PROTO_TCP,
 		.options = occupant_options(h->call.fd),
-		.for_ns = real_ns(h->plan.value),
+		.for_ns = engine_real_ns(&engine, h->plan.value),
 	};
 	struct snag_addr local;
 	if (facts_local(h->call.fd, &local) && local.port) {

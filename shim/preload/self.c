@@ -18,9 +18,10 @@ static bool left;	/* by self_leave; fork children have a copy */
 #define PAGE 4096
 _Static_assert(sizeof(struct self) <= PAGE, "one page");
 
-void self_closed(void *arg, uint32_t sock)
+void self_closed(void *arg, uint32_t proc, uint32_t sock)
 {
 	(void)arg;
+	(void)proc;
 	engine_forget(&engine, sock, self_now());
 }
 
@@ -95,30 +96,6 @@ static void process_event(enum snag_process_what what, const struct proc *p)
 
 /* ---- joining ---- */
 
-static void copy_base_name(char *to, size_t size, const char *path, size_t max)
-{
-	size_t len = strnlen(path, max), from = len;
-	while (from > 0 && path[from - 1] != '/')
-		from--;
-	len = len - from < size - 1 ? len - from : size - 1;
-	memcpy(to, path + from, len);
-	to[len] = 0;
-}
-
-static void fill_who(uint32_t proc, const struct proc *p)
-{
-	struct snag_who *w = &self->who;
-	w->proc = proc;
-	w->pid = sys_getpid();
-	w->uid = sys_geteuid();
-	w->proc_key = p->key;
-	w->proc_serial = p->serial;
-	memcpy(w->comm, p->comm, sizeof(w->comm));
-	w->comm[sizeof(w->comm) - 1] = 0;
-	copy_base_name(w->exe, sizeof(w->exe), p->exe, sizeof(p->exe));
-	self->entry = p->entry;
-}
-
 /* Answers the slot + 1 with a copy of it in *p; 0: no room, or no lock. */
 static uint32_t take_slot(uint32_t ticket, struct proc *p)
 {
@@ -139,7 +116,8 @@ static bool join(uint32_t ticket, struct proc *p)
 		store_release(&self->state, SELF_ENDED);
 		return false;
 	}
-	fill_who(proc, p);
+	proc_who(p, proc, &self->who);
+	self->entry = p->entry;
 	store_release(&self->state, SELF_ALIVE);
 	return true;
 }
@@ -209,15 +187,16 @@ void self_end(void)
 	process_event(SNAG_PROCESS_END, &p);
 	if (self->entry && !(load_relaxed(&session.header->flags) & SNAG_SESSION_FOREGROUND))
 		session_flush(&session, FLUSH_NS);
-	proc_drop(&session, self->who.proc, self_closed, NULL);
+	if (!engine_leaves(&engine, SNAG_CALL_close) || left)	/* else whoever finds it dead, when its sockets are closed */
+		proc_drop(&session, self->who.proc, self_closed, NULL);
 }
 
 void self_leave(void)
 {
 	if (!self_active() || self_borrowed())
 		return;
-	self_end();
 	left = true;
+	self_end();
 }
 
 void self_who(struct snag_who *who)

@@ -89,7 +89,7 @@ void self_event(union snag_event *ev, unsigned n);
 bool self_drop(struct sock_ref r, bool keep);
 void self_forget(struct sock_ref r);
 /* proc_closed_fn: the session tells that a socket's last reference is gone. */
-void self_closed(void *arg, uint32_t sock);
+void self_closed(void *arg, uint32_t proc, uint32_t sock);
 /* Is the socket linked to a port in the model, so that changing it needs the lock? */
 bool self_on_port(uint32_t sock);
 /* A new descriptor means r. What stood there before was closed unseen, and is dropped. */

@@ -58,7 +58,7 @@ void sock_confirm_end(struct session *s, uint32_t proc, proc_closed_fn *closed, 
 		    !sock_drop(s, proc, r, true))
 			continue;
 		if (closed)
-			closed(arg, r.sock);
+			closed(arg, proc, r.sock);
 		sock_free(s, r);
 	}
 	hold_drop_all(s, proc, true, closed, arg);

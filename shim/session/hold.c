@@ -189,7 +189,7 @@ void hold_drop_all(struct session *s, uint32_t proc, bool doubted, proc_closed_f
 		if (!hold_give_up(s, h, UINT32_MAX, proc))
 			continue;
 		if (closed)
-			closed(arg, sock);
+			closed(arg, proc, sock);
 		sock_free(s, (struct sock_ref){sock, word_serial(load_acquire(&k->word))});
 	}
 }

@@ -243,7 +243,7 @@ static void proc_release(struct session *s, uint32_t proc, proc_closed_fn *close
 		if (word_owner(word) != proc || (word_state(word) != SOCK_CLOSING && !sock_drop(s, proc, r, true)))
 			continue;
 		if (closed)
-			closed(arg, r.sock);
+			closed(arg, proc, r.sock);
 		sock_free(s, r);
 	}
 	shared_store(&p->state, PROC_FREE);

@@ -5,6 +5,7 @@
 #define SESSION_PROC_H
 
 #include <session/session.h>
+#include <snag/call.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -47,8 +48,8 @@ void proc_ticket_is(struct session *s, uint32_t ticket, uint32_t pid);
  * meanwhile (the child was stopped for long), or this is another pid namespace, where it must leave the session. */
 uint32_t proc_claim(struct session *s, uint32_t ticket);
 /* The process ends, or is found dead: drops all its references. `closed` (may be NULL) hears of each socket (slot + 1)
- * whose last reference this was, under the lock, before the slot is free. */
-typedef void proc_closed_fn(void *arg, uint32_t sock);
+ * whose last reference this process had, under the lock, before the slot is free. */
+typedef void proc_closed_fn(void *arg, uint32_t proc, uint32_t sock);
 void proc_drop(struct session *s, uint32_t proc, proc_closed_fn *closed, void *arg);
 /* Drops every process that is dead, and every ticket that nobody will claim: its child is dead; or, while the child is
  * not known, the taker is dead or a second has passed; or the child is known and has not joined for ten seconds.
@@ -59,6 +60,11 @@ unsigned proc_reap(struct session *s, proc_closed_fn *closed, void *arg);
 bool proc_alive(const struct proc *p);
 /* An ordinal for a new thread of the process, from 1. 0: no such process. */
 uint32_t proc_next_thread(struct session *s, uint32_t proc);
+
+/* Who it is, as stands in every call of its own but for tid and thread. */
+void proc_who(const struct proc *p, uint32_t proc, struct snag_who *who);
+/* The close that the kernel makes of a socket for a process that has ended: call, who, sock and sock_key. */
+void proc_closing(const struct session *s, uint32_t proc, uint32_t sock, struct snag_call *c);
 
 /* The slot + 1 -> a copy, bounds-checked; false: free or out of range. */
 bool proc_get(const struct session *s, uint32_t proc, struct proc *out);

@@ -142,8 +142,8 @@ static void test_calls(void **state)
 	check_covers("accept: EMFILE", SNAG_CALL_accept, SNAG_CALL_accept4);
 	check_covers("=accept4: EMFILE", SNAG_CALL_accept4);
 	check_covers("bind,listen: EADDRINUSE", SNAG_CALL_bind, SNAG_CALL_listen);
-	check_covers("close: EIO", SNAG_CALL_close); /* close_range and closefrom never fail so */
-	check_covers("close: delay=1ms", SNAG_CALL_close, SNAG_CALL_close_range, SNAG_CALL_closefrom);
+	check_covers("close: EIO", SNAG_CALL_close, SNAG_CALL_fclose); /* close_range and closefrom never fail so */
+	check_covers("close: delay=1ms", SNAG_CALL_close, SNAG_CALL_close_range, SNAG_CALL_closefrom, SNAG_CALL_fclose);
 	check_covers("*: backlog=1", SNAG_CALL_listen);
 	check_covers("*: deny", SNAG_CALL_bind, SNAG_CALL_connect);
 	check_covers("*: ENOTCONN", SNAG_CALL_shutdown, SNAG_CALL_setsockopt);

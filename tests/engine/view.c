@@ -245,6 +245,60 @@ static void test_bind_to_port_0(void **state)
 	view_end(v);
 }
 
+/* What a process that has ended leaves on its ports: rules that take ports are asked, and no others. */
+static void test_ends_without_a_call(void **state)
+{
+	static const struct {
+		const char *rule;
+		uint32_t sock;
+		bool leaves;
+		uint8_t as;
+	} rows[] = {
+		{"close: time_wait=5s", LISTENER, true, SNAG_OCCUPANT_TIME_WAIT},
+		{"close role=listener port=40001 comm=server: time_wait=5s", LISTENER, true, SNAG_OCCUPANT_TIME_WAIT},
+		{"close: steal=5s", LISTENER, true, SNAG_OCCUPANT_BOUND},
+		{"close comm=client: time_wait=5s", LISTENER, false, 0},
+		{"close role=accepted: time_wait=5s", LISTENER, false, 0},
+		{"close first=1: time_wait=5s", UNBOUND, false, 0},
+		{"=fclose: time_wait=5s", LISTENER, false, 0},
+		{"close: EIO", LISTENER, false, 0},
+		{"bind: time_wait=5s", LISTENER, false, 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct view *v = view_begin(rows[i].rule);
+		struct snag_call c = {.call = SNAG_CALL_close, .sock = rows[i].sock, .start_ns = 1000, .who.comm = "server"};
+		struct snag_occupant_order o;
+
+		serve(v);
+		assert_int_equal(engine_ended(&v->e, &c, &o), rows[i].leaves);
+		if (rows[i].leaves) {
+			assert_int_equal(o.as, rows[i].as);
+			assert_int_equal(o.addr.port, LISTENS);
+			assert_int_equal(o.until_ns - o.begin_ns, 5000000000);
+		}
+		view_end(v);
+	}
+}
+
+/* Only the last descriptor's end can leave something: others are no match. */
+static void test_last_descriptor(void **state)
+{
+	struct view *v = view_begin("close first=1: time_wait=5s");
+	struct snag_call c;
+
+	(void)state;
+	serve(v);
+	assert_true(engine_facts(&v->e, SNAG_CALL_close) & SNAG_FACT_LAST);
+	c = drive_call(v->d, SNAG_CALL_close, LISTENER);
+	c.facts |= SNAG_FACT_LAST;
+	assert_false(met(v, c));
+	c.last = 1;
+	assert_true(met(v, c));
+	view_end(v);
+}
+
 /* A peer while a connect is under way, and none after it was refused, or where nobody told of it. */
 static void test_peer_comes_and_goes(void **state)
 {

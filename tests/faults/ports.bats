@@ -302,27 +302,84 @@ kernel held rule rule2 time_wait"
 @test "what cannot be carried out leaves the call alone and says why" {
   local a
   a=$(free_port)
-  with --rule 'close role=listener: time_wait=50s' --rule "bind port=$a: time_wait=50s" --rule 'connect: self_connect' -- "
-s = tcp(1); s.bind((L, 0)); s.listen(); p = s.getsockname()[1]; d = s.dup(); s.close(); print(reach(p))
+  with --rule "bind port=$a: time_wait=50s" --rule 'connect: self_connect' -- "
+d = tcp(1); d.bind((L, 0)); d.listen(); print(reach(d.getsockname()[1]))
 c = tcp(); c.bind((L, 0)); print(name(c.connect, d.getsockname()))
 t = tcp(); t.bind((L, $a + 1)); print(name(t.bind, (L, $a)), take($a + 1))
-c = tcp(); c.settimeout(0.05); print(name(c.connect, ('192.0.2.1', 9)) != 'ok')
-os.dup2(os.open('/dev/null', os.O_RDONLY), d.fileno()); d.close(); print(take(p))"
+c = tcp(); c.settimeout(0.05); print(name(c.connect, ('192.0.2.1', 9)) != 'ok')"
   assert_success
   assert_output "ok
 ok
 EINVAL EADDRINUSE
-True
-ok"
+True"
   trace 'select(.note) | "\(.call) \(.by) \(.note)"'
-  assert_output "close kernel other descriptors of the socket are open
-connect kernel the port is in use already
+  assert_output "connect kernel the port is in use already
 connect kernel the socket is bound to another address
 bind kernel the socket has an address already
 connect kernel no interface has this address"
-  run "$SNAG" trace --call close "$WORK/trace.jsonl"
+  run "$SNAG" trace --call bind "$WORK/trace.jsonl"
   assert_output --partial "matched rule rule1
-         not carried out: other descriptors of the socket are open"
+         not carried out: the socket has an address already"
+}
+
+@test "time_wait on close: fclose, dup2, dup3, close_range, closefrom, with one descriptor or at the last of several" {
+  local way
+  for way in close fclose dup2 dup3 close_range closefrom syscall syscall-range dups vfork; do
+    run timeout 20 "$SNAG" run -q -o "$WORK/trace.jsonl" --rule 'close limit=1: time_wait=50s' -- "$PROGRAMS/closing" $way 3>&-
+    assert_failure 99
+    assert_output --partial "Address already in use"
+    trace 'select(.call == "bind" and .errno) | .why.holder | "\(.occupant) \(.state)"'
+    assert_output "rule rule1 time_wait"
+  done
+}
+
+# What is said of a port whose listener had a process that has ended so.
+ENDS='
+def ended(how, reuse=0):
+    r, w = os.pipe(); pid = os.fork()
+    if not pid:
+        s = tcp(reuse); s.bind((L, 0)); s.listen(); d = s.dup(); os.write(w, b"%d" % s.getsockname()[1])
+        how()
+    os.close(w); os.waitpid(pid, 0); return int(os.read(r, 9))
+def run_true(): os.execv("/bin/true", ["true"])
+def killed(): os.kill(os.getpid(), 9)
+ways = [sys.exit, lambda: os._exit(0), os.abort, killed, run_true]
+'
+
+@test "time_wait on close: a server that exits, is killed or executes another program leaves what closing leaves" {
+  with --rule 'close role=listener: time_wait=50s' -- "$ENDS
+for how in ways: p = ended(how); q = ended(how, 1); print(take(p), take(p, 1), take(q), take(q, 1), reach(p))"
+  assert_success
+  assert_line --index 0 "EADDRINUSE EADDRINUSE EADDRINUSE ok ECONNREFUSED"
+  assert_equal "$(sort -u <<<"$output")" "${lines[0]}"
+  assert_equal ${#lines[@]} 5
+  trace 'select(.call == "bind" and .errno) | "\(.why.holder.occupant) \(.why.holder.state)"'
+  assert_equal "$(sort -u <<<"$output")" "rule rule1 time_wait"
+}
+
+@test "steal: from a process that ends" {
+  with --rule 'close: steal=50s' -- "$ENDS
+for how in ways: p = ended(how, 1); print(take(p), take(p, 1), reach(p))"
+  assert_success
+  assert_line --index 0 "EADDRINUSE EADDRINUSE ECONNREFUSED"
+  assert_equal "$(sort -u <<<"$output")" "${lines[0]}"
+}
+
+@test "time_wait on close: the last of several processes leaves it; counts are of ends that could leave it" {
+  with --rule 'close role=listener first=1: time_wait=50s' -- "
+r, w = os.pipe(); s = tcp(); s.bind((L, 0)); s.listen(); p = s.getsockname()[1]
+pid = os.fork()
+if not pid:
+    s.close(); os.close(w); os.read(r, 1); os._exit(0)
+other = os.fork()
+if not other:
+    os.close(w); os.read(r, 1); os._exit(0)
+s.close(); print(reach(p)); os.close(w)
+for i in (pid, other): os.waitpid(i, 0)
+print(take(p))"
+  assert_success
+  assert_output "ok
+EADDRINUSE"
 }
 
 # ---- steal ----

@@ -14,7 +14,7 @@ static struct proc at(struct session *s, uint32_t proc)
 }
 
 static unsigned n_closed;
-static void closed(void *arg, uint32_t sock)
+static void closed(void *arg, uint32_t proc, uint32_t sock)
 {
 	(void)arg;
 	(void)sock;

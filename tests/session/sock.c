@@ -41,7 +41,7 @@ static int references(struct session *s)
 
 static unsigned n_closed;
 static uint32_t last_closed;
-static void closed(void *arg, uint32_t sock)
+static void closed(void *arg, uint32_t proc, uint32_t sock)
 {
 	(void)arg;
 	n_closed++;
