@@ -65,6 +65,7 @@ enum snag_change {
 	SNAG_CHANGE_RANGE = 1 << 1,	/* the port comes out of the virtual kernel's ip_local_port_range */
 	SNAG_CHANGE_PORT = 1 << 2,	/* and is `port`, where the machine's own choice will not do */
 	SNAG_CHANGE_ADMIT = 1 << 3,	/* nothing: the virtual kernel would admit it, whatever the machine says */
+	SNAG_CHANGE_OVERFLOW = 1 << 4,	/* listen: clients that find the queue full are reset */
 };
 
 enum snag_mode { SNAG_MODE_DISABLED, SNAG_MODE_LOG, SNAG_MODE_ENFORCE, SNAG_MODE_INJECT };

@@ -118,10 +118,6 @@ static void check_do(struct diags *d, const struct object *what)
 		actions += !(table_do.fields[key].flags & FIELD_PARAM);
 		check_action(d, what, key, &terminal);
 	}
-	if (object_num(what, KEY_do_overflow, OVERFLOW_DROP) == OVERFLOW_RESET)
-		diag_error_key(d, object_at(what, KEY_do_overflow),
-			       "reset is refused: Linux drops the SYN of a client that finds the queue full, and no program "
-			       "can make it send a RST instead; see reset on accept, and ECONNREFUSED on connect");
 	if (!actions && what->node->kind == NODE_MAP)
 		diag_error(d, what->node, "no action; such as errno or delay");
 }

@@ -175,6 +175,7 @@ static void put_step(struct maker *m, const struct policy_step *s)
 		.signal = (int32_t)object_num(o, KEY_do_signal, 0),
 		.after_call = object_num(o, KEY_do_after_call, 0) != 0,
 		.backlog = (int32_t)object_num(o, KEY_do_backlog, 0),
+		.resets = object_num(o, KEY_do_overflow, OVERFLOW_DROP) == OVERFLOW_RESET,
 		.has_log = log != NULL,
 		.log = log ? put_string(m, log) : 0,
 	};

@@ -119,6 +119,14 @@ static void warn_delay(struct diags *d, const struct policy_rule *r)
 				  "send) let readiness come late instead");
 }
 
+/* Nobody can make the machine's kernel send that RST; whoever is in the session is made to meet one. */
+static void warn_overflow(struct diags *d, const struct object *what)
+{
+	if (object_num(what, KEY_do_overflow, OVERFLOW_DROP) == OVERFLOW_RESET)
+		diag_warn(d, object_at(what, KEY_do_overflow),
+			  "resets clients of the session only: the SYN of any other one is dropped, as ever on Linux");
+}
+
 /* Can a call of the rule have such a socket, as far as the rule's keys tell? */
 static bool may_answer(const struct policy_rule *r, struct answers a)
 {
@@ -208,8 +216,10 @@ void warn_policy(struct policy *p)
 		warn_arrival(p->diags, r);
 		warn_listener(p->diags, r);
 		warn_delay(p->diags, r);
-		for (unsigned j = 0; j < r->n_steps; j++)
+		for (unsigned j = 0; j < r->n_steps; j++) {
+			warn_overflow(p->diags, r->steps[j].what);
 			warn_answers(p->diags, r, r->steps[j].what);
+		}
 		warn_shadow(p, i);
 	}
 }

@@ -1,6 +1,7 @@
 /* reset.c - a real RST, whatever copies of the descriptor exist */
 #include "reset.h"
 #include "silence.h"
+#include <base/addr.h>
 #include <base/base.h>
 #include <base/sys.h>
 #include <errno.h>
@@ -209,6 +210,21 @@ static int disconnect(const struct reset *s)
 	if (r == 0)	/* its own error, left behind by the kernel */
 		sys_call(SYS_getsockopt, s->fd, SOL_SOCKET, SO_ERROR, &err, &len);
 	return r;
+}
+
+int reset_attempt(int fd, const struct snag_addr *to)
+{
+	struct reset s = { .fd = fd, .end = SNAG_END_BOTH };
+	struct sockaddr_storage at;
+	s.local_len = addr_to_sockaddr(to, &s.local);
+	int listener = s.local_len ? listen_beside(&s, &at) : -EAFNOSUPPORT;
+	int r = listener < 0 ? listener : disconnect(&s);
+	int other = r < 0 ? r : meet(&s, listener, &at);
+	if (listener >= 0)
+		sys_close(listener);
+	if (other >= 0)
+		close_by_reset(other);
+	return other < 0 ? other : 0;
 }
 
 int reset_connection(int fd, unsigned end)

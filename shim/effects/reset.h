@@ -9,11 +9,18 @@
 #ifndef EFFECTS_RESET_H
 #define EFFECTS_RESET_H
 
+#include <snag/addr.h>
+
 /* Reset the connection, as enum snag_end says. SELF: a RST received here; the peer notices when it sends. PEER: a RST
  * received there; our side notices when it sends. BOTH: both at once. What the program has sent goes out before it, for
  * up to 100 ms. -ENOTCONN: no TCP connection; -EOPNOTSUPP: the kernel encrypts it, and cannot. What fails later (no
  * loopback interface) leaves a socket that is not connected: -errno. */
 int reset_connection(int fd, unsigned end);
+
+/* A non-blocking connection attempt to `to`, an address of this machine, which is under way: it ends as one that was
+ * answered and then reset, as it goes where tcp_abort_on_overflow is set. 0; -errno: it goes on, or (once it was given up)
+ * the socket is not connected. */
+int reset_attempt(int fd, const struct snag_addr *to);
 
 /* Is this a TCP socket that is connected now? */
 int reset_connected(int fd);

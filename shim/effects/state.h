@@ -20,7 +20,8 @@ struct fault_state {
 	uint32_t rule;		/* index + 1 of the rule that said so */
 	uint32_t lowat;		/* what SO_RCVLOWAT was before a stall hid what arrives; 0: nothing is hidden */
 	uint32_t late;		/* serial, while a process is to end its connection attempt; 0: none is */
-	uint8_t spare[48];
+	uint32_t overflow;	/* listener: index + 1 of the rule that resets clients which find its queue full; 0: none */
+	uint8_t spare[44];
 };
 _Static_assert(sizeof(struct fault_state) == 112, "fault_state stands in shared memory");
 

@@ -229,7 +229,7 @@ static void add_step(const struct rules *r, uint32_t rule, uint32_t step, uint64
 	p->err = step_errno(s, c);
 	if (s->action == SNAG_ACTION_backlog) {
 		p->backlog = s->backlog;
-		p->changes |= SNAG_CHANGE_BACKLOG;
+		p->changes |= SNAG_CHANGE_BACKLOG | (s->resets ? SNAG_CHANGE_OVERFLOW : 0);
 	}
 	if (s->action == SNAG_ACTION_clamp && (!p->most || p->most > s->value))
 		p->most = s->value;

@@ -114,7 +114,8 @@ struct rule_step {		/* one `do` */
 	int32_t backlog;
 	uint8_t action;		/* enum snag_action: the terminal one, or NONE */
 	uint8_t after_call;	/* signal: after_call */
-	uint8_t has_log, spare;
+	uint8_t has_log;
+	uint8_t resets;		/* backlog: overflow: reset */
 	uint32_t log;		/* string offset */
 	uint32_t spare2;
 };

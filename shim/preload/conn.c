@@ -2,6 +2,7 @@
 #include "enforce.h"
 #include "facts.h"
 #include "held.h"
+#include "overflow.h"
 #include "pending.h"
 #include "ready.h"
 #include "spurious.h"
@@ -81,7 +82,7 @@ HOOK int connect(int fd, const struct sockaddr *sa, socklen_t len)
 	if (ready_needed())
 		ready_run();
 	if (hook_decide(&h)) {
-		int r = connect_waits(&h) ? -1 : likely(!engine_kernel(&engine)) ? real.connect(fd, sa, len) : enforce_connect(&h, sa, len);
+		int r = connect_waits(&h) ? -1 : likely(!engine_kernel(&engine)) ? overflow_connect(&h, sa, len) : enforce_connect(&h, sa, len);
 		if (r < 0 && h.begun && errno == EALREADY)	/* SO_SNDTIMEO has passed */
 			errno = EINPROGRESS;
 		hook_done(&h, r);

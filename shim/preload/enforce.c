@@ -1,5 +1,6 @@
 /* enforce.c - the real bind, listen and connect, as a virtual kernel wants them */
 #include "enforce.h"
+#include "overflow.h"
 #include <base/addr.h>
 #include <effects/tune.h>
 #include <errno.h>
@@ -140,7 +141,7 @@ static int connect_from(struct hook *h, const struct sockaddr *sa, socklen_t len
 	own.port = h->plan.port;
 	if (inside) {
 		tune_range(fd, own.port, own.port);
-		r = real.connect(fd, sa, len);
+		r = overflow_connect(h, sa, len);
 		int err = errno;
 		tune_range(fd, k->port_lo, k->port_hi);
 		errno = err;
@@ -148,7 +149,7 @@ static int connect_from(struct hook *h, const struct sockaddr *sa, socklen_t len
 			return r;
 	}
 	r = bind_to(fd, &own);
-	return r < 0 ? r : real.connect(fd, sa, len);
+	return r < 0 ? r : overflow_connect(h, sa, len);
 }
 
 static int connect_in_range(struct hook *h, const struct sockaddr *sa, socklen_t len)
@@ -168,7 +169,7 @@ int enforce_connect(struct hook *h, const struct sockaddr *sa, socklen_t len)
 	bool ranged = h->plan.changes & SNAG_CHANGE_PORT;
 	if (keeps_waits(h))
 		tune_reuse(h->call.fd, true);
-	int r = ranged ? connect_in_range(h, sa, len) : real.connect(h->call.fd, sa, len), err = errno;
+	int r = ranged ? connect_in_range(h, sa, len) : overflow_connect(h, sa, len), err = errno;
 	if (keeps_waits(h) && r < 0 && err != EINPROGRESS)
 		tune_reuse(h->call.fd, hook_reuses(h));
 	errno = err;

@@ -3,6 +3,7 @@
 #include "facts.h"
 #include "hook.h"
 #include "identity.h"
+#include "overflow.h"
 #include <base/addr.h>
 #include <base/hash.h>
 #include <base/sys.h>
@@ -108,6 +109,8 @@ HOOK int listen(int fd, int backlog)
 			enforce_listen(&h, backlog);
 		if (h.out.ret == 0)
 			learn_local(&h);	/* a socket without a name gets one here */
+		if (h.out.ret == 0)
+			overflow_listens(&h);
 		if (h.out.ret == 0 && unlikely(engine.audit)) {	/* as it is from now on */
 			h.call.facts &= (uint16_t)~SNAG_FACT_QUEUE;
 			facts_fill(&h.call, SNAG_FACT_QUEUE, NULL);

@@ -6,6 +6,7 @@
 #include "pending.h"
 #include "epset.h"
 #include "identity.h"
+#include "overflow.h"
 #include "ready.h"
 #include "self.h"
 #include "stream.h"
@@ -98,6 +99,7 @@ static void let_through(const struct pending *p, int fd)
 	shield_lower(fd, &p->to, p->shield);
 	if (shield_waits(fd, &syns))
 		begin_again(p, fd, &p->to);
+	overflow_meet(fd, p->ref, &p->to);
 }
 
 static void refuse(const struct pending *p, int fd)

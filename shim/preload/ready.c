@@ -26,6 +26,8 @@ static unsigned flags_of_step(const struct rule_step *s, unsigned call)
 		return s->action == SNAG_ACTION_hold	 ? READY_HOLDS | READY_SETS
 		       : s->action == SNAG_ACTION_spurious ? READY_SETS
 							   : 0;
+	if (call == SNAG_CALL_listen)
+		return s->resets ? READY_RESETS | READY_SETS : 0;
 	if (call == SNAG_CALL_connect)
 		return s->delay_ns || s->jitter_ns || s->after_ns || s->err == ETIMEDOUT ||
 				       s->action == SNAG_ACTION_syn_drop ? READY_SETS : 0;
@@ -47,7 +49,7 @@ static unsigned flags_of_call(const struct rules *r, unsigned call)
 
 void ready_start(const struct rules *r)
 {
-	static const uint16_t calls[] = { SNAG_CALL_accept, SNAG_CALL_accept4, SNAG_CALL_connect };
+	static const uint16_t calls[] = { SNAG_CALL_accept, SNAG_CALL_accept4, SNAG_CALL_connect, SNAG_CALL_listen };
 	unsigned flags = 0;
 	for (unsigned i = 0; i < ARRAY_LEN(calls); i++)
 		flags |= flags_of_call(r, calls[i]);

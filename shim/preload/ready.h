@@ -16,6 +16,7 @@ enum ready_flag {
 	READY_LATE = 1 << 3,	/* connection attempts of this process are late */
 	READY_HIDDEN = 1 << 4,	/* listeners are hidden in its epoll sets */
 	READY_STALLS = 1 << 5,	/* sockets of this process hide what has arrived */
+	READY_RESETS = 1 << 6,	/* listeners may reset clients that find their queue full */
 };
 
 /* 0: every wait hook goes straight to the real call; so it does in a process that has left the session, or found no place

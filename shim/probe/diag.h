@@ -50,6 +50,10 @@ int diag_dump(const struct diag_query *q, diag_each_fn *each, void *arg);
  * does not tell. TCP only, and not those that are just bound: these are found by a dump. */
 int diag_look(struct diag_sock *s);
 
+/* Who would get a segment from s->peer to s->local, if it came over the loopback? Of sockets that share the port by
+ * SO_REUSEPORT the one that the kernel's hash chooses. Fills in the rest of *s; answers as diag_look. */
+int diag_receiver(struct diag_sock *s);
+
 /* The messages of one datagram from the kernel, len bytes at buf; believes nothing of them. 1: go on with the next one,
  * 0: the answer is complete or `each` had enough, -errno: the kernel's refusal, or -EPROTO: no such messages. */
 int diag_parse(const void *buf, size_t len, uint8_t proto, diag_each_fn *each, void *arg);

@@ -153,8 +153,8 @@ static const struct given_row actions[] = {
 	 "p.yaml:3:34: error: rules[0].do.backlog: out of range; from 0 to 2147483647\n"},
 	{V1 "rules:\n"
 	    "  - {call: listen, do: {backlog: 1, overflow: reset}}\n",
-	 "p.yaml:3:37: error: rules[0].do.overflow: reset is refused: Linux drops the SYN of a client that finds "
-	 "the queue full, and no program can make it send a RST instead; see reset on accept, and ECONNREFUSED on connect\n"},
+	 "p.yaml:3:47: warning: rules[0].do.overflow: resets clients of the session only: the SYN of any other one is "
+	 "dropped, as ever on Linux\n"},
 	{V1 "rules:\n"
 	    "  - {call: listen, do: {backlog: 1, overflow: drop}}\n",
 	 ""},

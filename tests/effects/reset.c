@@ -112,6 +112,38 @@ static void test_after_what_was_sent(void **state)
 	drop(fd);
 }
 
+/* What comes of an attempt that was answered and reset: readiness, the error once; a port that was bound stays. */
+static void test_attempt(void **state)
+{
+	struct sockaddr_in full, own;
+	socklen_t len = sizeof(own);
+	int l = a_listener(), filler = socket(AF_INET, SOCK_STREAM, 0), err = 0;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	struct snag_addr to = {AF_INET, ntohs(at.sin_port), 0, {127, 0, 0, 1}};
+	struct pollfd p = {.fd = fd, .events = POLLIN | POLLOUT};
+
+	(void)state;
+	full = at;
+	close(a_listener());
+	own = at;	/* was free a moment ago */
+	assert_int_equal(listen(l, 0) | connect(filler, (struct sockaddr *)&full, len), 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&own, len), 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&full, len), -1);
+	assert_int_equal(errno, EINPROGRESS);
+	assert_int_equal(poll(&p, 1, 0), 0);
+	assert_int_equal(reset_attempt(fd, &to), 0);
+	assert_int_equal(poll(&p, 1, 10000), 1);
+	assert_int_equal(p.revents, POLLIN | POLLOUT | POLLERR | POLLHUP);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &len), 0);
+	assert_int_equal(at.sin_port, own.sin_port);
+	len = sizeof(err);
+	assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len), 0);
+	assert_int_equal(err, ECONNRESET);
+	close(fd);
+	close(filler);
+	close(l);
+}
+
 static int events(int set)
 {
 	struct epoll_event e = {.events = 0};
@@ -166,7 +198,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_is_no_connection), cmocka_unit_test(test_much_data),
 		cmocka_unit_test(test_after_what_was_sent),   cmocka_unit_test(test_edges_again),
-		cmocka_unit_test(test_mute_and_speak),
+		cmocka_unit_test(test_mute_and_speak),	      cmocka_unit_test(test_attempt),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -636,7 +636,7 @@ static void test_backlog(void **state)
 	const struct snag_event_call *ev;
 
 	(void)state;
-	rule(b, "one", SNAG_CALL_listen, (struct rule_step){.action = SNAG_ACTION_backlog, .backlog = 1});
+	rule(b, "one", SNAG_CALL_listen, (struct rule_step){.action = SNAG_ACTION_backlog, .backlog = 1, .resets = 1});
 	f = front_begin(SNAG_MODE_INJECT, b);
 	tcp(f, 1);
 	c = a_bind(f, 1, 8080);
@@ -645,6 +645,7 @@ static void test_backlog(void **state)
 	c.arg[0] = 128;
 	ev = front_call(f, &c, 0);
 	assert_int_equal(f->plan.backlog, 1);
+	assert_int_equal(f->plan.changes, SNAG_CHANGE_BACKLOG | SNAG_CHANGE_OVERFLOW);
 	assert_int_equal(ev->arg[0], 128);	/* what the program asked for */
 	assert_int_equal(ev->by, SNAG_BY_RULE);
 	assert_true(model_get(f->d->m, 1, &s));

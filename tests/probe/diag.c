@@ -116,6 +116,36 @@ static void test_listener(void **state)
 	close(client);
 }
 
+/* Whom a segment reaches: the listener, also through its wildcard; the connection itself; nobody. */
+static void test_receiver(void **state)
+{
+	struct sockaddr_storage at;
+	uint16_t port;
+	int fd = bound(AF_INET6, SOCK_STREAM, &port, &at), client = socket(AF_INET, SOCK_STREAM, 0);
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct diag_sock ask = { .proto = SNAG_PROTO_TCP, .domain = AF_INET, .local = { AF_INET, port, 0, { 127, 0, 0, 1 } } }, s;
+	socklen_t len = sizeof(to);
+
+	(void)state;
+	ask.peer = ask.local;
+	ask.peer.port = 1;
+	assert_int_equal(listen(fd, 3), 0);
+	s = ask;
+	assert_int_equal(diag_receiver(&s), 0);
+	assert_int_equal(s.state, TCP_LISTEN);
+	assert_int_equal(s.queue_limit, 3);
+	assert_int_equal(s.inode, inode_of(fd));
+	assert_int_equal(connect(client, (struct sockaddr *)&to, len) | getsockname(client, (struct sockaddr *)&to, &len), 0);
+	ask.peer.port = ntohs(to.sin_port);
+	s = ask;
+	assert_int_equal(diag_receiver(&s), 0);
+	assert_int_equal(s.state, TCP_ESTABLISHED);
+	close(client);
+	close(fd);
+	ask.peer.port = 1;
+	assert_int_equal(diag_receiver(&ask), -ENOENT);
+}
+
 static void test_udp(void **state)
 {
 	struct sockaddr_storage at;
@@ -271,7 +301,7 @@ static void test_hostile(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_bound), cmocka_unit_test(test_listener), cmocka_unit_test(test_udp),
+		cmocka_unit_test(test_bound), cmocka_unit_test(test_listener), cmocka_unit_test(test_udp), cmocka_unit_test(test_receiver),
 		cmocka_unit_test(test_time_wait), cmocka_unit_test(test_owner), cmocka_unit_test(test_link),
 		cmocka_unit_test(test_hostile),
 	};
