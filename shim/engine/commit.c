@@ -7,6 +7,7 @@
 #include <base/base.h>
 #include <base/calls.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -220,6 +221,8 @@ static void learn(struct engine *e, const struct snag_call *c, const struct snag
 		real.arg[0] = p->backlog;
 		model_learn(e->model, &real, o, o->end_ns);
 	}
+	if (c->call == SNAG_CALL_socket && c->domain == AF_INET6 && !o->real_err && e->machine && e->machine->bindv6only)
+		enforce_option(e, c, o, IPPROTO_IPV6, IPV6_V6ONLY, 1);	/* inet6_create() (net/ipv6/af_inet6.c) */
 	enforce_after(e, c, o);
 }
 

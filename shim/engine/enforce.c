@@ -154,8 +154,8 @@ static void learn_resumed(struct engine *e, const struct snag_call *c, const str
 		waits_resumed(e->model, &o->local, &o->peer);
 }
 
-static void learn_option(struct engine *e, const struct snag_call *c, const struct snag_outcome *o, int level, int name,
-			 int value)
+void enforce_option(struct engine *e, const struct snag_call *c, const struct snag_outcome *o, int level, int name,
+		    int value)
 {
 	struct snag_call set = *c;
 
@@ -175,9 +175,10 @@ static void learn_tuned(struct engine *e, const struct snag_kernel *k, const str
 	if (c->call != SNAG_CALL_socket || o->real_err || (c->domain != AF_INET && c->domain != AF_INET6))
 		return;
 	if ((k->given & SNAG_KERNEL_BINDV6ONLY) && c->domain == AF_INET6)
-		learn_option(e, c, o, IPPROTO_IPV6, IPV6_V6ONLY, k->bindv6only);
+		enforce_option(e, c, o, IPPROTO_IPV6, IPV6_V6ONLY, k->bindv6only);
 	if (k->given & SNAG_KERNEL_PORT_RANGE)
-		learn_option(e, c, o, IPPROTO_IP, 51 /* IP_LOCAL_PORT_RANGE */, 1);
+		enforce_option(e, c, o, IPPROTO_IP, 51 /* IP_LOCAL_PORT_RANGE */,
+			       (int)((uint32_t)k->port_hi << 16 | k->port_lo));
 }
 
 void enforce_after(struct engine *e, const struct snag_call *c, const struct snag_outcome *o)

@@ -14,6 +14,9 @@ bool enforce_refused(const struct snag_call *c, const struct snag_plan *p, const
 /* The machine refused it, because of this holder (0: none), where the virtual kernel would not have. */
 bool enforce_stricter(const struct engine *e, const struct snag_call *c, const struct snag_plan *p,
 		      const struct snag_outcome *o, uint32_t holder);
+/* The socket that the call made has this option from its birth: the model learns it. */
+void enforce_option(struct engine *e, const struct snag_call *c, const struct snag_outcome *o, int level, int name,
+		    int value);
 /* Right before and right after the model learns what became of a call. */
 void enforce_before(struct engine *e, const struct snag_call *c, const struct snag_outcome *o);
 void enforce_after(struct engine *e, const struct snag_call *c, const struct snag_outcome *o);

@@ -69,6 +69,12 @@ bool bind_reuses_port(const struct bind_claim *new, const struct bind_claim *old
 	return (new->options & old->options & SNAG_OPTION_REUSEPORT) && (old->time_wait || new->uid == old->uid);
 }
 
+/* inet_bind_conflict() with relax and without reuseport_ok. */
+enum bind_answer bind_relaxed(const struct bind_claim *new, const struct bind_claim *old)
+{
+	return bind_reuses_addr(new, old) && !bind_reuses_port(new, old) ? BIND_FREE : bind_overlap(new, old);
+}
+
 enum bind_answer bind_conflict(const struct bind_claim *new, const struct bind_claim *old)
 {
 	struct bind_claim other = *old;

@@ -35,6 +35,8 @@ enum bind_answer bind_overlap(const struct bind_claim *new, const struct bind_cl
 bool bind_reuses_addr(const struct bind_claim *new, const struct bind_claim *old);
 /* REUSEPORT of both, and the same user or an old one in TIME_WAIT. */
 bool bind_reuses_port(const struct bind_claim *new, const struct bind_claim *old);
+/* The same where the kernel chooses the port and ip_autobind_reuse lets it share one. */
+enum bind_answer bind_relaxed(const struct bind_claim *new, const struct bind_claim *old);
 /* All of it, for TCP: is the old one in the new one's way? */
 enum bind_answer bind_conflict(const struct bind_claim *new, const struct bind_claim *old);
 

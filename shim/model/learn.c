@@ -15,6 +15,7 @@
 #include "traffic.h"
 #include "tuple.h"
 
+#include <base/addr.h>
 #include <base/base.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -24,6 +25,9 @@
 
 #ifndef SO_BINDTOIFINDEX
 #define SO_BINDTOIFINDEX 62
+#endif
+#ifndef IP_LOCAL_PORT_RANGE
+#define IP_LOCAL_PORT_RANGE 51
 #endif
 
 static void learn_socket(struct model *m, struct model_sock *r, const struct snag_call *c, const struct snag_outcome *o,
@@ -50,6 +54,16 @@ static void address_lost(struct model_sock *r, int err)
 		r->local = (struct snag_addr){.family = r->domain};
 }
 
+/* With IP_FREEBIND, or ip_nonlocal_bind, an address may be another machine's. */
+static bool is_away(const struct model_sock *r, const struct snag_call *c, const struct snag_addr *a)
+{
+	if (addr_is_any(a) || addr_is_loopback(a))
+		return false;
+	if (c->facts & SNAG_FACT_REACH)
+		return c->reach == SNAG_REACH_NOWHERE || c->reach == SNAG_REACH_AWAY;
+	return (r->flags & MODEL_FREEBIND) != 0;
+}
+
 static void learn_bind(struct model *m, struct model_sock *r, const struct snag_call *c, const struct snag_outcome *o,
 		       uint64_t now_ns)
 {
@@ -73,6 +87,7 @@ static void learn_bind(struct model *m, struct model_sock *r, const struct snag_
 		r->flags |= MODEL_EXPLICIT;
 	if (r->proto != SNAG_PROTO_UNIX && memcmp(a->ip, zero, sizeof(zero)))
 		r->flags |= MODEL_ADDR;
+	r->flags = (uint16_t)(is_away(r, c, a) ? r->flags | MODEL_AWAY : r->flags & ~MODEL_AWAY);
 	port_link(m, c->sock);
 	port_admitted(m, c->sock, now_ns);
 	if (r->proto == SNAG_PROTO_UNIX)
@@ -100,21 +115,25 @@ static void learn_listen(struct model *m, struct model_sock *r, const struct sna
 	port_admitted(m, c->sock, now_ns);
 }
 
-/* Options that are one bit: of `options`, or of `flags`. */
+/* Options that are one bit: of `options`, of `flags`, or of `traits`. */
 static const struct {
 	int level, name;
 	uint8_t option;
 	uint16_t flag;
+	uint8_t trait;
 } bits[] = {
-	{SOL_SOCKET, SO_REUSEADDR, SNAG_OPTION_REUSEADDR, 0},
-	{SOL_SOCKET, SO_REUSEPORT, SNAG_OPTION_REUSEPORT, 0},
-	{IPPROTO_IPV6, IPV6_V6ONLY, SNAG_OPTION_V6ONLY, 0},
-	{IPPROTO_IP, IP_FREEBIND, 0, MODEL_FREEBIND},
-	{IPPROTO_IP, IP_TRANSPARENT, 0, MODEL_FREEBIND},
-	{IPPROTO_IPV6, IPV6_FREEBIND, 0, MODEL_FREEBIND},
-	{IPPROTO_IPV6, IPV6_TRANSPARENT, 0, MODEL_FREEBIND},
-	{IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 0, MODEL_NO_PORT},
-	{IPPROTO_IP, 51 /* IP_LOCAL_PORT_RANGE */, 0, MODEL_OWN_RANGE},
+	{SOL_SOCKET, SO_REUSEADDR, SNAG_OPTION_REUSEADDR, 0, 0},
+	{SOL_SOCKET, SO_REUSEPORT, SNAG_OPTION_REUSEPORT, 0, 0},
+	{IPPROTO_IPV6, IPV6_V6ONLY, SNAG_OPTION_V6ONLY, 0, 0},
+	{IPPROTO_IP, IP_FREEBIND, 0, MODEL_FREEBIND, 0},
+	{IPPROTO_IP, IP_TRANSPARENT, 0, MODEL_FREEBIND, 0},
+	{IPPROTO_IPV6, IPV6_FREEBIND, 0, MODEL_FREEBIND, 0},
+	{IPPROTO_IPV6, IPV6_TRANSPARENT, 0, MODEL_FREEBIND, 0},
+	{IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 0, MODEL_NO_PORT, 0},
+	{SOL_SOCKET, SO_BROADCAST, 0, 0, MODEL_BROADCASTS},
+	{IPPROTO_IP, IP_UNICAST_IF, 0, 0, MODEL_SENDS_BY},
+	{IPPROTO_IPV6, IPV6_UNICAST_IF, 0, 0, MODEL_SENDS_BY},
+	{IPPROTO_IPV6, IPV6_MULTICAST_IF, 0, 0, MODEL_SENDS_BY},
 };
 
 static void learn_setsockopt(struct model *m, struct model_sock *r, const struct snag_call *c,
@@ -130,11 +149,16 @@ static void learn_setsockopt(struct model *m, struct model_sock *r, const struct
 			continue;
 		r->options = (uint8_t)(value ? r->options | bits[i].option : r->options & ~bits[i].option);
 		r->flags = (uint16_t)(value ? r->flags | bits[i].flag : r->flags & ~bits[i].flag);
+		r->traits = (uint8_t)(value ? r->traits | bits[i].trait : r->traits & ~bits[i].trait);
 	}
 	if (level == SOL_SOCKET && name == SO_LINGER)
 		r->flags = (uint16_t)(value == 1 ? r->flags | MODEL_HARD : r->flags & ~MODEL_HARD);
 	if (level == SOL_SOCKET && (name == SO_BINDTODEVICE || name == SO_BINDTOIFINDEX))
 		r->device = (uint32_t)value;
+	if (level == IPPROTO_IP && name == IP_MULTICAST_IF)	/* a structure, or an address: its value is not told */
+		r->traits |= MODEL_SENDS_BY;
+	if (level == IPPROTO_IP && name == IP_LOCAL_PORT_RANGE)
+		r->range = (uint32_t)value;
 	if (r->on_port && (r->flags & MODEL_EXACT))
 		port_link(m, c->sock);
 }

@@ -116,8 +116,12 @@ static void met(struct model *m, struct model_sock *r, const struct snag_call *c
 	uint32_t listener, silent, at;
 	struct tuple_walk w;
 
-	if ((r->flags & MODEL_MAPPED) && !addr_is_mapped(&r->peer))
-		return;	/* nothing is sent */
+	if (((r->flags & MODEL_MAPPED) && !addr_is_mapped(&r->peer)) || !route_plain(r)) {
+		if (!err)
+			record_state(r, SNAG_STATE_ESTABLISHED, now_ns);
+		r->flags |= MODEL_DOUBT;	/* it goes to where the last one went; or the answer goes elsewhere */
+		return;
+	}
 	if (r->local.port == r->peer.port && addr_equal_ip(&r->local, &r->peer)) {
 		record_state(r, SNAG_STATE_ESTABLISHED, now_ns);
 		r->other = c->sock;
@@ -244,6 +248,7 @@ static void learn_connect_tcp(struct model *m, struct model_sock *r, const struc
 			      const struct snag_outcome *o, uint64_t now_ns)
 {
 	bool begins = r->phase == MODEL_UNCONNECTED || r->phase == MODEL_CONNECTING;
+	uint16_t shut;
 
 	switch (o->real_err) {
 	case 0:
@@ -271,7 +276,10 @@ static void learn_connect_tcp(struct model *m, struct model_sock *r, const struc
 			begin_exact(m, r, c, o, now_ns);	/* to itself, and ended by its own FIN */
 		if (r->phase == MODEL_UNCONNECTED && record_holds(r))	/* it had begun, in this very call */
 			r->state = SNAG_STATE_SYN_SENT;
+		shut = r->flags & (MODEL_SHUT_RD | MODEL_SHUT_WR);
 		disconnected(m, r, c->sock, told(r, o), now_ns);
+		if (o->real_err == EADDRNOTAVAIL)	/* tcp_v4_connect() gives up without tcp_disconnect() */
+			r->flags |= shut;
 	}
 }
 

@@ -32,8 +32,13 @@ enum model_flag {
 	MODEL_SHUT_RD = 1 << 11,	/* shutdown() left this behind; a listener's children inherit it */
 	MODEL_SHUT_WR = 1 << 12,
 	MODEL_BY_CONNECT = 1 << 13,	/* connect() chose the port: other such sockets may share it */
-	MODEL_OWN_RANGE = 1 << 14,	/* IP_LOCAL_PORT_RANGE */
-	MODEL_MAPPED = 1 << 15,		/* IPv6, and has tried a mapped address: it sends no IPv6 SYN any more */
+	MODEL_AWAY = 1 << 15,		/* bound to an address that no interface has, or perhaps none */
+	MODEL_MAPPED = 1 << 14,		/* IPv6, and has tried a mapped address: it sends no IPv6 SYN any more */
+};
+
+enum model_trait {
+	MODEL_BROADCASTS = 1 << 6,	/* SO_BROADCAST */
+	MODEL_SENDS_BY = 1 << 7,	/* IP_MULTICAST_IF, IPV6_MULTICAST_IF, IP_UNICAST_IF, IPV6_UNICAST_IF */
 };
 
 /* What the kernel's struct socket says (SS_*), apart from the state of the connection: our own calls decide it. */
@@ -55,7 +60,7 @@ struct model_sock {
 	uint8_t type;		/* SOCK_STREAM, SOCK_DGRAM; 0: unknown */
 	uint8_t phase;		/* enum model_phase */
 	uint8_t pending;	/* errno that waits to be read, as far as we know */
-	uint8_t spare;
+	uint8_t traits;		/* enum model_trait bits */
 	uint32_t on_port;	/* linked in this port chain + 1; 0: in none, it can be closed without the lock */
 	uint32_t uid;
 	int32_t backlog;
@@ -70,11 +75,13 @@ struct model_sock {
 	uint32_t queue_high;	/* listener: the most that was seen in it, where somebody looked */
 	uint32_t spare2;
 	uint32_t name;		/* unix: index + 1 of its path */
+	uint32_t range;		/* IP_LOCAL_PORT_RANGE: the lowest, and above it the highest << 16; 0: the machine's */
+	uint32_t spare3;
 	uint64_t since_ns;	/* session time of the last change of state */
 	uint64_t until_ns;	/* bare, closed: gone then, or up to MODEL_LATE_NS later */
 	struct snag_addr local, peer;
 };
-_Static_assert(sizeof(struct model_sock) == 152, "model_sock stands in shared memory");
+_Static_assert(sizeof(struct model_sock) == 160, "model_sock stands in shared memory");
 
 /* Timers of a minute end up to this much late: kernel/time/timer.c rounds up to 1/8 of a level at most. */
 #define MODEL_LATE_NS 5500000000ull
@@ -177,10 +184,13 @@ struct model_machine {
 	uint32_t tw_reuse_delay_ms;	/* tcp_tw_reuse_delay */
 	uint32_t somaxconn;
 	uint32_t fin_timeout_ms;	/* tcp_fin_timeout */
-	uint8_t nonlocal_bind;		/* ip_nonlocal_bind */
+	uint8_t nonlocal_bind;		/* ip_nonlocal_bind, for IPv4 and mapped addresses */
+	uint8_t nonlocal_bind6;		/* net.ipv6.ip_nonlocal_bind, for the others */
+	uint8_t bindv6only;
 	uint8_t autobind_reuse;		/* ip_autobind_reuse */
 	uint8_t timestamps;		/* tcp_timestamps */
 	uint8_t no_time_wait;		/* tcp_max_tw_buckets is 0 */
+	const uint8_t *reserved;	/* ip_local_reserved_ports, a bit for each of MODEL_PORTS; NULL: none */
 };
 
 /* `machine` may be NULL: nothing is known of it; what depends on it is then withheld. */

@@ -32,9 +32,9 @@ const struct model_sock *port_walk_next(struct port_walk *w, uint32_t *sock);
  * not know. */
 enum bind_answer port_ask(const struct model *m, uint8_t proto, uint32_t self, const struct bind_claim *new,
 			  uint64_t now_ns, uint32_t *holder);
-/* Has the range low to high a port that the kernel would give to new->addr? BIND_FREE: yes. */
+/* Has the kernel a port to give to `self` for new->addr? BIND_FREE: yes. */
 enum bind_answer port_ask_any(const struct model *m, uint8_t proto, uint32_t self, const struct bind_claim *new,
-			      uint16_t low, uint16_t high, uint64_t now_ns);
+			      const struct model_machine *machine, uint64_t now_ns);
 /* Does anybody but `self` hold the TCP port? BIND_FREE: nobody. *shared: all are sockets whose port connect() chose. */
 enum bind_answer port_held(const struct model *m, uint16_t port, uint32_t self, uint64_t now_ns, bool *shared);
 /* Its port may have been released without the model's knowledge: connected, on a port that it did not name, and not

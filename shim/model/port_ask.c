@@ -2,6 +2,7 @@
 #include "port.h"
 #include "bucket.h"
 #include "foreign.h"
+#include "range.h"
 #include "record.h"
 #include "traffic.h"
 
@@ -109,15 +110,6 @@ static enum bind_answer ask_tcp(const struct model *m, uint32_t self, const stru
 	return answer;
 }
 
-/* The rule where the kernel chooses the port: no sharing, inet_csk_find_open_port() with relax and reuseport_ok off. */
-static enum bind_answer tcp_port_is_free(const struct model *m, uint32_t self, const struct bind_claim *new,
-					 uint64_t now_ns)
-{
-	uint32_t holder;
-
-	return ask_tcp(m, self, new, bind_overlap, now_ns, &holder);
-}
-
 static enum bind_answer ask_tcp_named(const struct model *m, uint32_t self, const struct bind_claim *new,
 				      uint64_t now_ns, uint32_t *holder)
 {
@@ -190,21 +182,64 @@ enum bind_answer port_ask(const struct model *m, uint8_t proto, uint32_t self, c
 	return answer;
 }
 
-/* Nearly always the first port will do. */
-enum bind_answer port_ask_any(const struct model *m, uint8_t proto, uint32_t self, const struct bind_claim *new,
-			      uint16_t low, uint16_t high, uint64_t now_ns)
+/* ---- the kernel chooses ---- */
+
+struct choice {
+	const struct model *m;
+	uint32_t self;
+	struct bind_claim new;
+	uint64_t now_ns;
+	rule_fn *rule;
+};
+
+/* inet_csk_find_open_port(): nobody is shared with. */
+static enum bind_answer choose_tcp(void *arg, uint16_t port)
 {
-	enum bind_answer best = BIND_CONFLICT, a;
-	struct bind_claim one = *new;
+	struct choice *c = arg;
 	uint32_t holder;
 
-	for (uint32_t port = low; port && port <= high && best != BIND_FREE; port++) {
-		one.addr.port = (uint16_t)port;
-		a = proto == SNAG_PROTO_UDP ? ask_udp(m, self, &one, now_ns, &holder)
-					    : tcp_port_is_free(m, self, &one, now_ns);
-		best = a < best ? a : best;
+	c->new.addr.port = port;
+	return ask_tcp(c->m, c->self, &c->new, c->rule, c->now_ns, &holder);
+}
+
+/* udp_lib_lport_inuse() with a bitmap: any that is in the way takes the port off the list. */
+static enum bind_answer choose_udp(void *arg, uint16_t port)
+{
+	struct choice *c = arg;
+	enum bind_answer answer = BIND_FREE, a;
+	const struct model_sock *r;
+	struct port_walk w;
+	uint32_t at;
+
+	c->new.addr.port = port;
+	port_walk_begin(&w, c->m, port_chain(SNAG_PROTO_UDP, &c->new.addr));
+	while (answer != BIND_CONFLICT && (r = port_walk_next(&w, &at))) {
+		struct bind_claim old = port_claim(r, c->now_ns);
+		a = at == c->self || !record_holds(r) ? BIND_FREE : bind_conflict(&c->new, &old);
+		answer = a > answer ? a : answer;
 	}
-	return best;
+	return answer;
+}
+
+/* Nearly always the first port will do. */
+enum bind_answer port_ask_any(const struct model *m, uint8_t proto, uint32_t self, const struct bind_claim *new,
+			      const struct model_machine *machine, uint64_t now_ns)
+{
+	struct choice c = {m, self, *new, now_ns, bind_overlap};
+	struct port_range range = range_of(machine, record_of(m, self, 0));
+	bool reuse = new->options & SNAG_OPTION_REUSEADDR;
+	enum bind_answer strict, relaxed;
+
+	if (proto == SNAG_PROTO_UDP)
+		return range_all(&range, choose_udp, &c);
+	if (!reuse)
+		return range_in_twos(&range, choose_tcp, &c);
+	strict = range_in_halves(&range, choose_tcp, &c);
+	if (strict == BIND_FREE || !machine->autobind_reuse)
+		return strict;
+	c.rule = bind_relaxed;
+	relaxed = range_in_halves(&range, choose_tcp, &c);
+	return relaxed < strict ? relaxed : strict;
 }
 
 enum bind_answer port_held(const struct model *m, uint16_t port, uint32_t self, uint64_t now_ns, bool *shared)

@@ -78,14 +78,11 @@ static void predict_any_port(const struct question *q, const struct bind_claim *
 
 	predict_allow(q);
 	if (q->machine)
-		answer = port_ask_any(q->m, q->r->proto, q->c->sock, self, q->machine->port_low, q->machine->port_high,
-				      q->now_ns);
-	if (answer == BIND_CONFLICT && !(q->machine->autobind_reuse && (self->options & SNAG_OPTION_REUSEADDR)))
+		answer = port_ask_any(q->m, q->r->proto, q->c->sock, self, q->machine, q->now_ns);
+	if (answer == BIND_CONFLICT)
 		predict_refuse(q, EADDRINUSE, SNAG_WHY_HELD);
-	if (answer == BIND_UNSURE)
+	else if (answer == BIND_UNSURE)
 		predict_withhold(q, SNAG_UNSURE_PEER);
-	else if (q->r->flags & MODEL_OWN_RANGE || (answer == BIND_CONFLICT && q->v->err == 0))
-		predict_withhold(q, SNAG_UNSURE_UNMODELLED);
 }
 
 void predict_port(const struct question *q, const struct bind_claim *self)

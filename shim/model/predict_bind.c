@@ -35,20 +35,21 @@ static int check_family(const struct question *q)
 	return family == q->r->domain ? 0 : EAFNOSUPPORT;
 }
 
-/* inet_addr_valid_or_nonlocal(); ipv6_chk_addr(). */
+/* inet_addr_valid_or_nonlocal() (include/net/inet_sock.h); ipv6_can_nonlocal_bind() and ipv6_chk_addr(). */
 static int check_reach(const struct question *q)
 {
 	const struct snag_addr *a = &q->c->addr;
 	bool v4 = a->family == AF_INET || addr_is_mapped(a), known = predict_knows(q, SNAG_FACT_REACH);
-	bool nonlocal = (q->r->flags & MODEL_FREEBIND) || (v4 && q->machine && q->machine->nonlocal_bind);
+	bool nonlocal = q->machine && (v4 ? q->machine->nonlocal_bind : q->machine->nonlocal_bind6);
 
+	nonlocal |= (q->r->flags & MODEL_FREEBIND) != 0;
 	if (a->ip[0] == 0xff && !v4)
 		return 0;
 	if (!v4 && addr_is_loopback(a) && !nonlocal && !route_hears_loopback(q->r->device))
 		return EADDRNOTAVAIL;	/* ::1 is its device's own: IFA_HOST in ipv6_chk_addr_and_flags() */
 	if (!v4 && addr_is_loopback(a) && !nonlocal && q->r->device == MODEL_DEVICE_UNKNOWN)
 		return UNKNOWN;
-	if (addr_is_any(a) || addr_is_loopback(a) || nonlocal)
+	if (addr_is_any(a) || addr_is_loopback(a) || nonlocal || route_is_group4(a))
 		return 0;
 	if (!known)
 		return UNKNOWN;

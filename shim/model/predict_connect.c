@@ -3,6 +3,7 @@
 #include "predict.h"
 #include "listener.h"
 #include "port.h"
+#include "range.h"
 #include "record.h"
 #include "route.h"
 #include "tuple.h"
@@ -28,7 +29,7 @@ static int refuse_address(const struct question *q)
 		return EINVAL;
 	if (family != q->r->domain)
 		return EAFNOSUPPORT;
-	if (v6 && q->c->addr.ip[0] == 0xff)
+	if (v6 && q->c->addr.ip[0] == 0xff && q->r->proto == SNAG_PROTO_TCP)
 		return ENETUNREACH;
 	if (addr_is_mapped(&q->c->addr) && (q->r->options & SNAG_OPTION_V6ONLY))
 		return ENETUNREACH;
@@ -87,23 +88,34 @@ static enum bind_answer tuple_taken(const struct question *q, const struct snag_
 	return worst;
 }
 
-/* __inet_hash_connect(): a port of the range that nobody holds but by connect(), with a 4-tuple that is free. */
+struct departure {
+	const struct question *q;
+	struct snag_addr local;
+	const struct snag_addr *peer;
+};
+
+/* Nobody holds it but by connect(), with a 4-tuple that is free. */
+static enum bind_answer leaves_from(void *arg, uint16_t port)
+{
+	struct departure *d = arg;
+	enum bind_answer a;
+	bool shared;
+
+	d->local.port = port;
+	a = port_held(d->q->m, port, 0, d->q->now_ns, &shared);
+	return a == BIND_CONFLICT && shared ? tuple_taken(d->q, &d->local, d->peer, false) : a;
+}
+
+/* __inet_hash_connect() (net/ipv4/inet_hashtables.c). */
 static enum bind_answer any_port(const struct question *q, const struct snag_addr *local, const struct snag_addr *peer)
 {
-	enum bind_answer best = BIND_CONFLICT, a;
-	struct snag_addr from = *local;
-	bool shared;
+	struct departure d = {q, *local, peer};
+	struct port_range range;
 
 	if (!q->machine)
 		return BIND_FREE;
-	for (uint32_t port = q->machine->port_low; port <= q->machine->port_high && best != BIND_FREE; port++) {
-		from.port = (uint16_t)port;
-		a = port_held(q->m, from.port, 0, q->now_ns, &shared);
-		if (a == BIND_CONFLICT && shared)
-			a = tuple_taken(q, &from, peer, false);
-		best = a < best ? a : best;
-	}
-	return best;
+	range = range_of(q->machine, q->r);
+	return (range.own ? range_all : range_in_twos)(&range, leaves_from, &d);
 }
 
 /* May it go out from the address and port that it has, or from any? False: the answer is given. */
@@ -243,14 +255,46 @@ static void predict_connect_tcp(const struct question *q)
 
 /* ---- UDP: inet_dgram_connect(), __ip4_datagram_connect(), __ip6_datagram_connect() ---- */
 
-/* The route decides; for a broadcast also what the socket is allowed. */
+/* ip_route_output_key_hash_rcu() (net/ipv4/route.c): to a group goes what has a source address, by that one's device;
+ * else the routes decide. Broadcasts ask for SO_BROADCAST. */
+static void predict_group(const struct question *q, const struct snag_addr *peer)
+{
+	bool multicast = peer->ip[peer->family == AF_INET ? 0 : 12] >> 4 == 14, numbered = route_is_group4(peer);
+	bool by_source = numbered && route_is_source(&q->r->local);
+
+	if (q->r->device || (q->r->traits & MODEL_SENDS_BY) || (q->r->flags & MODEL_AWAY))
+		predict_withhold(q, SNAG_UNSURE_MACHINE);
+	else if (!by_source && q->c->reach != SNAG_REACH_GROUP)
+		predict_refuse(q, ENETUNREACH, SNAG_WHY_NONE);
+	else if (!(numbered && multicast) && !(q->r->traits & MODEL_BROADCASTS))
+		predict_refuse(q, EACCES, SNAG_WHY_NONE);
+	else
+		predict_allow(q);
+}
+
+/* __ip6_datagram_connect(): a link-local address, of a group too, needs a device. */
+static bool lacks_device(const struct question *q, const struct snag_addr *peer)
+{
+	bool link_local = peer->family == AF_INET6 && ((peer->ip[0] == 0xfe && (peer->ip[1] & 0xc0) == 0x80) ||
+						       (peer->ip[0] == 0xff && (peer->ip[1] & 0xf) <= 2));
+
+	return link_local && !peer->scope && !q->r->device && !(q->r->traits & MODEL_SENDS_BY);
+}
+
 static void predict_udp_route(const struct question *q)
 {
 	struct snag_addr peer = route_meant(&q->r->local, &q->c->addr);
-	bool known = predict_knows(q, SNAG_FACT_REACH);
-	uint8_t reach = known ? q->c->reach : addr_is_loopback(&peer) ? SNAG_REACH_LOCAL : SNAG_REACH_GROUP;
+	bool known = predict_knows(q, SNAG_FACT_REACH), v6 = q->r->domain == AF_INET6;
+	uint8_t reach = known ? q->c->reach : SNAG_REACH_LOCAL;
+	bool group = reach == SNAG_REACH_GROUP || peer.ip[0] == 0xff || route_is_group4(&peer);
 
-	if (reach == SNAG_REACH_GROUP || !route_plain(q->r) || (!known && q->r->domain == AF_INET6))
+	if (lacks_device(q, &peer))
+		predict_refuse(q, EINVAL, SNAG_WHY_NONE);
+	else if (!known && (v6 || !addr_is_loopback(&peer)))
+		predict_withhold(q, SNAG_UNSURE_MACHINE);
+	else if (!v6 && group)
+		predict_group(q, &peer);
+	else if (group || !route_plain(q->r))
 		predict_withhold(q, SNAG_UNSURE_MACHINE);
 	else if (reach == SNAG_REACH_NOWHERE && q->r->device)
 		predict_withhold(q, SNAG_UNSURE_MACHINE);
@@ -270,8 +314,7 @@ static bool udp_has_port(const struct question *q)
 	self.addr.port = 0;
 	self.addr.family = q->r->domain;
 	return record_holds(q->r) || !q->machine ||
-	       port_ask_any(q->m, SNAG_PROTO_UDP, q->c->sock, &self, q->machine->port_low, q->machine->port_high,
-			    q->now_ns) == BIND_FREE;
+	       port_ask_any(q->m, SNAG_PROTO_UDP, q->c->sock, &self, q->machine, q->now_ns) == BIND_FREE;
 }
 
 static void predict_connect_udp(const struct question *q)
@@ -286,7 +329,7 @@ static void predict_connect_udp(const struct question *q)
 		predict_allow(q);
 	else if (!udp_has_port(q))
 		predict_refuse(q, EAGAIN, SNAG_WHY_NONE);
-	else if (err < 0 || (q->r->domain == AF_INET6 && (q->c->addr_family == AF_INET || a->ip[0] == 0xff)))
+	else if (err < 0 || (q->r->domain == AF_INET6 && q->c->addr_family == AF_INET))
 		predict_withhold(q, SNAG_UNSURE_UNMODELLED);
 	else if (err > 0)
 		predict_refuse(q, err, SNAG_WHY_WRONG_TYPE);

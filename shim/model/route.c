@@ -12,12 +12,18 @@ static bool is_v4(const struct snag_addr *a)
 	return a->family == AF_INET || addr_is_mapped(a);
 }
 
-/* Is it a source? A group that a socket is bound to is none, nor is a wildcard: inet_saddr in __inet_bind(). */
-static bool is_source(const struct snag_addr *a)
+/* inet_addr_type() (net/ipv4/fib_frontend.c). */
+bool route_is_group4(const struct snag_addr *a)
 {
-	bool v4 = is_v4(a);
+	const uint8_t *ip = a->ip + (a->family == AF_INET ? 0 : 12);
 
-	return !addr_is_any(a) && !(v4 && a->ip[a->family == AF_INET ? 0 : 12] >= 224);
+	return is_v4(a) && (ip[0] >> 4 == 14 || (ip[0] & ip[1] & ip[2] & ip[3]) == 255);
+}
+
+/* inet_saddr in __inet_bind(). */
+bool route_is_source(const struct snag_addr *a)
+{
+	return a->family && !addr_is_any(a) && !route_is_group4(a);
 }
 
 /* 127.0.0.1 in the form of `like`, or ::1. */
@@ -41,7 +47,7 @@ struct snag_addr route_meant(const struct snag_addr *local, const struct snag_ad
 
 	if (!addr_is_any(to))
 		return a;
-	if (is_v4(to) && local->family == to->family && is_v4(local) && is_source(local))
+	if (is_v4(to) && local->family == to->family && is_v4(local) && route_is_source(local))
 		a = *local;
 	else
 		a = loopback(to, is_v4(to) || addr_is_mapped(local));
@@ -54,7 +60,7 @@ bool route_source(struct snag_addr *local, const struct snag_addr *to)
 {
 	uint16_t port = local->port;
 
-	if (local->family == to->family && is_source(local))
+	if (local->family == to->family && route_is_source(local))
 		return is_v4(local) == is_v4(to);
 	*local = addr_is_loopback(to) ? loopback(to, is_v4(to)) : *to;
 	local->port = port;
@@ -69,9 +75,7 @@ bool route_hears_loopback(uint32_t device)
 
 bool route_plain(const struct model_sock *r)
 {
-	bool named = (r->flags & MODEL_ADDR) && is_source(&r->local) && !addr_is_loopback(&r->local);
+	bool away = (r->flags & MODEL_AWAY) && (r->flags & MODEL_ADDR) && route_is_source(&r->local);
 
-	if (!route_hears_loopback(r->device) || r->device == MODEL_DEVICE_UNKNOWN)
-		return false;
-	return !named || !(r->flags & MODEL_FREEBIND);
+	return route_hears_loopback(r->device) && r->device != MODEL_DEVICE_UNKNOWN && !away;
 }

@@ -13,4 +13,9 @@ bool route_plain(const struct model_sock *r);
 /* What is sent to an address of this machine arrives on lo: does a socket bound to this device get it? */
 bool route_hears_loopback(uint32_t device);
 
+/* A group of IPv4 by its number, whatever routes there are: 224/4, or 255.255.255.255. */
+bool route_is_group4(const struct snag_addr *a);
+/* Does it say where it comes from? Neither a wildcard nor a group does. */
+bool route_is_source(const struct snag_addr *a);
+
 #endif

@@ -27,6 +27,31 @@ static uint32_t setting(const char *name, unsigned n, uint32_t otherwise)
 	return value < UINT32_MAX ? (uint32_t)value : UINT32_MAX;
 }
 
+/* ip_local_reserved_ports: numbers and ranges, "8080,9148-9150". What does not fit is not known of. */
+static const uint8_t *reserved_ports(void)
+{
+	static uint8_t reserved[MODEL_PORTS / 8];
+	char text[1024];
+	uint32_t at[2] = { 0, 0 };
+	unsigned bound = 0;
+	if (sys_read_file("/proc/sys/net/ipv4/ip_local_reserved_ports", text, sizeof(text)) <= 0 || text[0] == '\n')
+		return NULL;
+	for (const char *p = text; *p; p++) {
+		if (*p >= '0' && *p <= '9') {
+			at[bound] = at[bound] * 10 + (uint32_t)(*p - '0');
+			continue;
+		}
+		if (*p == '-') {
+			bound = 1;
+			continue;
+		}
+		for (uint32_t port = at[0]; port <= (bound ? at[1] : at[0]) && port < MODEL_PORTS; port++)
+			reserved[port / 8] |= (uint8_t)(1 << port % 8);
+		at[0] = at[1] = bound = 0;
+	}
+	return reserved;
+}
+
 const struct model_machine *machine_read(void)
 {
 	machine = (struct model_machine){
@@ -38,10 +63,13 @@ const struct model_machine *machine_read(void)
 		.somaxconn = setting("core/somaxconn", 0, 4096),
 		.fin_timeout_ms = setting("ipv4/tcp_fin_timeout", 0, 60) * 1000,
 		.nonlocal_bind = setting("ipv4/ip_nonlocal_bind", 0, 0) != 0,
+		.nonlocal_bind6 = setting("ipv6/ip_nonlocal_bind", 0, 0) != 0,
+		.bindv6only = setting("ipv6/bindv6only", 0, 0) != 0,
 		.autobind_reuse = setting("ipv4/ip_autobind_reuse", 0, 0) != 0,
 		.timestamps = setting("ipv4/tcp_timestamps", 0, 1) != 0,
 		.no_time_wait = setting("ipv4/tcp_max_tw_buckets", 0, 1) == 0,
 		.privileged = sys_geteuid() == 0,
+		.reserved = reserved_ports(),
 	};
 	return &machine;
 }

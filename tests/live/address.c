@@ -2,6 +2,8 @@
 #include "address.h"
 #include "network.h"
 
+#include <probe/route.h>
+
 /* Mostly one of the sequence's few ports; or none, or a privileged one. */
 static unsigned choose_port(const struct world *w, const struct step *p)
 {
@@ -15,20 +17,24 @@ static unsigned choose_port(const struct world *w, const struct step *p)
 socklen_t address_choose(struct world *w, struct snag_call *c, const struct step *p, struct sockaddr_storage *ss)
 {
 	bool v6 = c->domain == AF_INET6, other = p->b % 61 == 60;
-	const struct network_addr *a = network_addr(v6 != other, p->a);
+	const char *text = network_addr(v6 != other, p->a);
 	unsigned port = choose_port(w, p);
 	socklen_t len;
+	int reach;
 
-	c->addr = drive_addr(a->text, port);
-	c->reach = a->reach;
+	c->addr = drive_addr(text, port);
 	memset(ss, 0, sizeof(*ss));
 	len = addr_to_sockaddr(&c->addr, ss);
 	if (p->b % 67 == 66)
 		len = p->b % 2 ? 1 : 10;
 	c->addr_family = (uint16_t)(len > 1 ? ss->ss_family : 0);
 	c->addr_len = len;
+	reach = route_reach(&c->addr);
+	c->reach = reach < 0 ? 0 : (uint8_t)reach;
+	if (reach >= 0)
+		c->facts |= SNAG_FACT_REACH;
 	if (len < 16)
 		c->addr = (struct snag_addr){0};
-	note(w, "%s, %u%s", a->text, port, len < 16 ? ", cut" : "");
+	note(w, "%s, %u%s", text, port, len < 16 ? ", cut" : "");
 	return len;
 }

@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <linux/sockios.h>
+#include <stdio.h>
 #include <time.h>
 
 uint64_t now_of_world(void)
@@ -60,7 +61,7 @@ static void ask_facts(struct snag_call *c, int fd)
 {
 	struct pollfd p = {.fd = fd};
 
-	c->facts = SNAG_FACT_BLOCKING | SNAG_FACT_LOCAL | SNAG_FACT_REACH | SNAG_FACT_WHOLE | SNAG_FACT_ERROR;
+	c->facts = SNAG_FACT_BLOCKING | SNAG_FACT_LOCAL | SNAG_FACT_WHOLE | SNAG_FACT_ERROR;
 	c->blocking = !(fcntl(fd, F_GETFL) & O_NONBLOCK);
 	local_of(fd, &c->local);
 	poll(&p, 1, 0);
@@ -94,6 +95,31 @@ int attempt_made(struct world *w, struct attempt *t, long ret)
 	return err;
 }
 
+static void note_record(struct world *w, uint32_t sock)
+{
+	char local[ADDR_TEXT_MAX], peer[ADDR_TEXT_MAX];
+	struct model_sock r;
+
+	if (!model_get(w->d->m, sock, &r))
+		return;
+	addr_text(&r.local, local);
+	addr_text(&r.peer, peer);
+	note(w, "    %u: %s %s %s, options %x, flags %x, user %u, device %x%s\n", sock, state_name(r.state), local, peer,
+	     r.options, r.flags, r.uid, r.device, r.until_ns ? ", closed" : "");
+}
+
+/* What the model believes: all of it, after a wrong prediction. */
+static void note_beliefs(struct world *w)
+{
+	uint32_t bares = w->d->m->bare_high;
+
+	note(w, "  the model's records:\n");
+	for (uint32_t i = 1; i <= w->d->m->high; i++)
+		note_record(w, i);
+	for (uint32_t i = 1; i <= bares; i++)
+		note_record(w, SNAG_SOCKS + i);
+}
+
 static void compare(struct world *w, const struct attempt *t)
 {
 	const struct model_verdict *v = &t->v;
@@ -105,6 +131,7 @@ static void compare(struct world *w, const struct attempt *t)
 		board->totals.unknown[v->unsure]++;
 		board->totals.by_call[t->c.call]++;
 		note(w, "\t(unknown)\n");
+
 		return;
 	}
 	board->totals.certain++;
@@ -114,6 +141,7 @@ static void compare(struct world *w, const struct attempt *t)
 	}
 	note(w, "\t<-- predicted %s\n", errno_text(v->err));
 	w->failed = true;
+	note_beliefs(w);
 }
 
 void attempt_judge(struct world *w, struct attempt *t)

@@ -27,13 +27,15 @@ struct board {
 	int failed;		/* the sequence that failed + 1 */
 	char log[1 << 15];	/* the calls of the last sequence */
 };
-extern struct board *board;
+extern struct board *board;	/* this process's own */
 
 /* ---- a world ---- */
 
 struct world {
 	struct drive *d;
 	struct model_machine machine;
+	uint8_t reserved[MODEL_PORTS / 8];	/* machine.reserved */
+	char folder[32];	/* the current one, for unix paths */
 	unsigned base;		/* first of this sequence's ports */
 	uint32_t uid;
 	int fd[SOCKS + 1], copy[SOCKS + 1];	/* by place; 0: none */
@@ -45,6 +47,9 @@ struct world {
 
 /* The machine of a seed: its network and settings. False: not allowed here. */
 bool world_begin(struct world *w, unsigned seed);
+void world_end(struct world *w);
+/* Writes down what is set there. */
+void world_describe(struct world *w);
 void world_user(struct world *w, uint32_t uid);
 void __attribute__((format(printf, 2, 3))) note(struct world *w, const char *format, ...);
 
@@ -115,6 +120,7 @@ int sequence_alone(const struct sequence *q);
 /* Leaves out whatever is not needed to fail. */
 void sequence_shrink(struct sequence *q);
 /* In a process of its own, which takes the network with it. */
-int in_child(int (*run)(void *arg), void *arg);
+pid_t child_start(int (*run)(void *arg), void *arg);
+int child_status(int status);	/* of waitpid() -> exit status */
 
 #endif

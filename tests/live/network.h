@@ -8,14 +8,9 @@
 /* 127/8, ::1, 10.9.0.1 and fd09::1 on lo; the device d0, up and without an address. False: not allowed here. */
 bool network_begin(void);
 /* Writes a file below /proc/sys/net. */
-bool network_sysctl(const char *name, unsigned long value);
+void network_sysctl(const char *name, const char *value);
 
-/* An address to name, and where it leads: enum snag_reach. */
-struct network_addr {
-	const char *text;
-	uint8_t reach;
-};
-/* One of them, those that matter more often. */
-const struct network_addr *network_addr(bool v6, unsigned pick);
+/* An address to name, those more often that matter more often. */
+const char *network_addr(bool v6, unsigned pick);
 
 #endif

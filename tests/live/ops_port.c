@@ -19,6 +19,8 @@ void make_socket(struct world *w, uint8_t s, unsigned make)
 	w->d->uid = w->uid;
 	drive_socket(w->d, w->id[s], type == SOCK_STREAM ? SNAG_PROTO_TCP : SNAG_PROTO_UDP, (unsigned)domain,
 		     (unsigned)type);
+	if (domain == AF_INET6 && w->machine.bindv6only)
+		drive_option(w->d, w->id[s], IPPROTO_IPV6, IPV6_V6ONLY, 1);
 	setsockopt(w->fd[s], SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	note(w, "  socket(%s, %s) is %u, by user %u\n", domain == AF_INET6 ? "AF_INET6" : "AF_INET",
 	     type == SOCK_STREAM ? "TCP" : "UDP", s, w->uid);
@@ -81,9 +83,22 @@ OPERATION(freebind, 1, false)
 	set_switch(w, s, p, IPPROTO_IP, IP_FREEBIND, "IP_FREEBIND");
 }
 
+OPERATION(broadcast, 1, false)
+{
+	set_switch(w, s, p, SOL_SOCKET, SO_BROADCAST, "SO_BROADCAST");
+}
+
 OPERATION(no_port, 3, false)
 {
 	set_switch(w, s, p, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, "IP_BIND_ADDRESS_NO_PORT");
+}
+
+OPERATION(port_range, 3, false)
+{
+	uint32_t low = p->a % 5 ? w->machine.port_low + p->a % 7 - 1 : 0, high = p->b % 5 ? low + p->b % 9 : 0;
+	uint32_t range = high << 16 | low;
+
+	set_option(w, s, IPPROTO_IP, 51 /* IP_LOCAL_PORT_RANGE */, &range, sizeof(range), (int)range, "IP_LOCAL_PORT_RANGE");
 }
 
 OPERATION(linger, 3, false)

@@ -1,6 +1,7 @@
 /* sequence.c - sequences of steps: made from a number, played in a world, shrunk to what fails. */
 #include "live.h"
 
+#include <stdio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -62,6 +63,7 @@ bool sequence_play(struct world *w, const struct sequence *q, unsigned base)
 {
 	w->base = base;
 	w->log_len = 0;
+	world_describe(w);
 	world_user(w, 0);
 	for (unsigned i = 0; i < q->n && !w->failed; i++)
 		take_step(w, &q->steps[i]);
@@ -72,14 +74,19 @@ bool sequence_play(struct world *w, const struct sequence *q, unsigned base)
 	return !w->failed;
 }
 
-int in_child(int (*run)(void *arg), void *arg)
+pid_t child_start(int (*run)(void *arg), void *arg)
 {
-	pid_t child = fork();
-	int status;
+	pid_t child;
 
+	fflush(NULL);
+	child = fork();
 	if (!child)
-		_exit(run(arg));
-	waitpid(child, &status, 0);
+		exit(run(arg));
+	return child;
+}
+
+int child_status(int status)
+{
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }
 
@@ -87,15 +94,22 @@ static int play_alone(void *arg)
 {
 	const struct sequence *q = arg;
 	struct world w;
+	bool good;
 
 	if (!world_begin(&w, q->seed))
 		return 2;
-	return !sequence_play(&w, q, 2000);
+	good = sequence_play(&w, q, 2000);
+	world_end(&w);
+	return !good;
 }
 
 int sequence_alone(const struct sequence *q)
 {
-	return in_child(play_alone, (void *)q);
+	pid_t child = child_start(play_alone, (void *)q);
+	int status = 1;
+
+	waitpid(child, &status, 0);
+	return child_status(status);
 }
 
 void sequence_shrink(struct sequence *q)

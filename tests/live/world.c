@@ -1,7 +1,8 @@
-/* world.c - the machine of a seed: a wide or narrow range of ports, with and without the privilege to take low ones. */
+/* world.c - the machine of a seed: what it has set, as drawn. */
 #include "live.h"
 #include "network.h"
 
+#include <base/base.h>
 #include <linux/capability.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -35,14 +36,93 @@ static void drop_privilege(void)
 	syscall(SYS_capset, &head, data);
 }
 
-static void set_range(unsigned low, unsigned high)
+static unsigned draw(unsigned *random, unsigned n)
 {
-	FILE *f = fopen("/proc/sys/net/ipv4/ip_local_port_range", "w");
+	return (unsigned)rand_r(random) / 7 % n;
+}
 
-	if (f)
-		fprintf(f, "%u %u", low, high);
-	if (!f || fclose(f))
-		perror("ip_local_port_range");
+/* A range of one port, of a few, or of many. */
+static void draw_ports(struct world *w, unsigned *random)
+{
+	static const uint16_t spans[] = {19999, 19999, 11, 11, 0, 1, 2, 4, 7, 24};
+
+	w->machine.port_low = (uint16_t)(40000 + draw(random, 2));
+	w->machine.port_high = (uint16_t)(w->machine.port_low + spans[draw(random, ARRAY_LEN(spans))]);
+	if (draw(random, 4))
+		return;
+	w->machine.reserved = w->reserved;
+	for (unsigned i = draw(random, 4); i < 12; i += 1 + draw(random, 3)) {
+		unsigned port = w->machine.port_low + i;
+		w->reserved[port / 8] |= (uint8_t)(1 << port % 8);
+	}
+}
+
+static void draw_machine(struct world *w, unsigned seed)
+{
+	static const uint16_t first_open[] = {1024, 1024, 0, 81, 2030}, delays[] = {1000, 1000, 100, 1};
+	static const uint32_t lengths[] = {4096, 4096, 4096, 4096, 4096, 4096, 1};
+	struct model_machine *k = &w->machine;
+	unsigned random = seed * 2654435761u;
+
+	draw_ports(w, &random);
+	k->privileged = draw(&random, 3) != 0;
+	k->unprivileged_port = first_open[draw(&random, ARRAY_LEN(first_open))];
+	k->tw_reuse = (uint8_t)draw(&random, 3);
+	k->tw_reuse_delay_ms = delays[draw(&random, ARRAY_LEN(delays))];
+	k->timestamps = draw(&random, 4) != 0;
+	k->somaxconn = lengths[draw(&random, ARRAY_LEN(lengths))];
+	k->fin_timeout_ms = 60000;
+	k->nonlocal_bind = draw(&random, 8) == 0;
+	k->nonlocal_bind6 = draw(&random, 8) == 0;
+	k->autobind_reuse = draw(&random, 4) == 0;
+	k->bindv6only = draw(&random, 6) == 0;
+}
+
+static void set(const char *name, unsigned long value)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%lu", value);
+	network_sysctl(name, text);
+}
+
+static void set_ports(const struct model_machine *k)
+{
+	char text[256];
+	size_t len = 0;
+
+	snprintf(text, sizeof(text), "%u %u", k->port_low, k->port_high);
+	network_sysctl("ipv4/ip_local_port_range", text);
+	for (unsigned port = k->port_low; k->reserved && port < k->port_low + 12u; port++)
+		if (k->reserved[port / 8] >> port % 8 & 1)
+			len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%u", len ? "," : "", port);
+	if (len)
+		network_sysctl("ipv4/ip_local_reserved_ports", text);
+}
+
+static void set_machine(const struct model_machine *k)
+{
+	set("ipv4/ip_unprivileged_port_start", k->unprivileged_port);
+	set_ports(k);
+	set("ipv4/tcp_tw_reuse", k->tw_reuse);
+	set("ipv4/tcp_tw_reuse_delay", k->tw_reuse_delay_ms);
+	set("ipv4/tcp_timestamps", k->timestamps);
+	set("core/somaxconn", k->somaxconn);
+	set("ipv4/ip_nonlocal_bind", k->nonlocal_bind);
+	set("ipv6/ip_nonlocal_bind", k->nonlocal_bind6);
+	set("ipv4/ip_autobind_reuse", k->autobind_reuse);
+	set("ipv6/bindv6only", k->bindv6only);
+}
+
+void world_describe(struct world *w)
+{
+	const struct model_machine *k = &w->machine;
+
+	note(w, "  machine: ports %u-%u%s, privileged %u below %u, tw_reuse %u after %u ms, timestamps %u,\n"
+		"           somaxconn %u, nonlocal_bind %u (IPv6 %u), autobind_reuse %u, bindv6only %u\n",
+	     k->port_low, k->port_high, k->reserved ? " but some" : "", k->privileged, k->unprivileged_port, k->tw_reuse,
+	     k->tw_reuse_delay_ms, k->timestamps, k->somaxconn, k->nonlocal_bind, k->nonlocal_bind6, k->autobind_reuse,
+	     k->bindv6only);
 }
 
 bool world_begin(struct world *w, unsigned seed)
@@ -50,17 +130,16 @@ bool world_begin(struct world *w, unsigned seed)
 	memset(w, 0, sizeof(*w));
 	if (!network_begin())
 		return false;
-	w->machine = (struct model_machine){
-		.port_low = 40000, .port_high = seed % 4 ? 60000 : 40011, .unprivileged_port = 1024,
-		.privileged = seed % 3 != 0, .tw_reuse = (uint8_t)(seed % 5 % 3), .tw_reuse_delay_ms = 1000,
-		.somaxconn = seed % 7 ? 4096 : 1, .fin_timeout_ms = 60000, .timestamps = 1,
-	};
-	set_range(w->machine.port_low, w->machine.port_high);
-	network_sysctl("ipv4/tcp_tw_reuse", w->machine.tw_reuse);
-	network_sysctl("core/somaxconn", w->machine.somaxconn);
+	draw_machine(w, seed);
+	set_machine(&w->machine);
 	if (!w->machine.privileged)
 		drop_privilege();
 	w->d = drive_begin();
 	w->d->machine = &w->machine;
 	return true;
+}
+
+void world_end(struct world *w)
+{
+	drive_end(w->d);
 }
