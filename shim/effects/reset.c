@@ -186,11 +186,10 @@ static int reconnect(const struct reset *s)
 		if (s->state == TCP_CLOSE_WAIT)
 			sys_call(SYS_shutdown, other, SHUT_WR);
 		flush(other);
-		if (s->end == SNAG_END_PEER)
-			silence_deafen(s->fd);
+		int least = s->end == SNAG_END_PEER ? silence_deafen(s->fd) : -1;
 		close_by_reset(other);
-		if (s->end == SNAG_END_PEER)
-			silence_hear(s->fd);
+		if (least >= 0)
+			silence_hear(s->fd, least);
 	}
 	if (s->n)
 		sys_call(SYS_setsockopt, s->fd, SOL_SOCKET, SO_RCVLOWAT, &lowat, sizeof(lowat));
@@ -241,10 +240,8 @@ int reset_connection(int fd, unsigned end)
 		return r;
 	flush(fd);
 	r = take_data(&s);
-	if (r == 0) {
-		silence_hear(fd);
+	if (r == 0)
 		r = disconnect(&s);
-	}
 	if (r == 0)
 		r = reconnect(&s);
 	if (s.data)

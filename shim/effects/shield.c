@@ -3,12 +3,12 @@
  * A SYN that carries an MD5 signature (RFC 2385) is dropped by a listener that has no key for it, and an answer without
  * one is dropped here (net/ipv4/tcp.c, tcp_inbound_hash): with a key set on the socket its SYNs are lost, and the kernel
  * sends them again on its own schedule. Nothing else sees the key; it needs no privilege. Where a kernel has no such
- * option a socket filter drops the answers instead: then the peer knows of a half-open connection. */
+ * option the answers are dropped instead: then the peer knows of a half-open connection. */
 #include "shield.h"
+#include "silence.h"
 #include <base/addr.h>
 #include <base/sys.h>
 #include <errno.h>
-#include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
@@ -58,27 +58,19 @@ static long set_key(int fd, const struct snag_addr *to, unsigned len)
 	return sys_call(SYS_setsockopt, fd, IPPROTO_TCP, TCP_MD5SIG, &sig, sizeof(sig));
 }
 
-static long set_filter(int fd)
-{
-	struct sock_filter drop = { .code = BPF_RET | BPF_K };
-	struct sock_fprog program = { .len = 1, .filter = &drop };
-	return sys_call(SYS_setsockopt, fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
-}
-
 enum shield shield_raise(int fd, const struct snag_addr *to)
 {
 	if (set_key(fd, to, 8) == 0)
 		return SHIELD_KEY;
-	return set_filter(fd) == 0 ? SHIELD_FILTER : SHIELD_NONE;
+	return silence_deafen(fd) >= 0 ? SHIELD_DEAF : SHIELD_NONE;
 }
 
 void shield_lower(int fd, const struct snag_addr *to, enum shield kind)
 {
-	int none = 0;
 	if (kind == SHIELD_KEY)
 		set_key(fd, to, 0);
-	else if (kind == SHIELD_FILTER)
-		sys_call(SYS_setsockopt, fd, SOL_SOCKET, SO_DETACH_FILTER, &none, sizeof(none));
+	else if (kind == SHIELD_DEAF)
+		silence_hear(fd, 0);
 }
 
 int shield_connect(int fd, const struct snag_addr *to)

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum shield { SHIELD_NONE, SHIELD_KEY, SHIELD_FILTER };
+enum shield { SHIELD_NONE, SHIELD_KEY, SHIELD_DEAF };
 
 /* From now on the socket's SYNs to this address get no answer. SHIELD_NONE: it could not be done. */
 enum shield shield_raise(int fd, const struct snag_addr *to);

@@ -12,49 +12,49 @@
 
 /* ---- what arrives ---- */
 
-/* What a filter leaves of a segment is its header and `bytes` more: net/ipv4/tcp_ipv4.c, tcp_filter(), which cuts
- * everywhere but in the header; 0 drops it all. A cut segment counts as a bare acknowledgement. */
-static int filter(int fd, uint32_t bytes)
+#define LEAST_TTL_MAX 255
+
+static int ttl_option(int fd, bool six, int value)
 {
-	struct sock_filter code = { BPF_RET | BPF_K, 0, 0, bytes };
-	struct sock_fprog program = { 1, &code };
-	return (int)sys_call(SYS_setsockopt, fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
+	int was = 0;
+	socklen_t len = sizeof(was);
+	int level = six ? IPPROTO_IPV6 : IPPROTO_IP, name = six ? IPV6_MINHOPCOUNT : IP_MINTTL;
+	int r = (int)sys_call(SYS_getsockopt, fd, level, name, &was, &len);
+	if (r == 0)
+		r = (int)sys_call(SYS_setsockopt, fd, level, name, &value, sizeof(value));
+	return r < 0 ? r : was & LEAST_TTL_MAX;
 }
 
-/* net/ipv4/tcp.c, tcp_inbound_hash(): a signature that nobody expects is dropped, and so is the lack of one. */
-static int sign(int fd, const struct sockaddr_storage *peer, unsigned key_len)
-{
-	struct tcp_md5sig key = { .tcpm_keylen = (uint16_t)key_len, .tcpm_key = "snag" };
-	memcpy(&key.tcpm_addr, peer, sizeof(key.tcpm_addr));
-	return (int)sys_call(SYS_setsockopt, fd, IPPROTO_TCP, TCP_MD5SIG, &key, sizeof(key));
-}
-
-static int sign_for_peer(int fd, unsigned key_len)
-{
-	struct sockaddr_storage peer;
-	socklen_t len = sizeof(peer);
-	int r = (int)sys_call(SYS_getpeername, fd, &peer, &len);
-	return r < 0 ? r : sign(fd, &peer, key_len);
-}
-
+/* net/ipv4/tcp_ipv4.c, tcp_v4_rcv(), and net/ipv6/tcp_ipv6.c, tcp_v6_rcv(): what comes with a smaller TTL or hop limit
+ * than the socket wants is dropped before anything looks at it. An IPv6 socket may have an IPv4 peer. */
 int silence_deafen(int fd)
 {
-	int r = filter(fd, 0);
-	return r == -EPERM ? sign_for_peer(fd, KEY_LEN) : r;
+	int four = ttl_option(fd, false, LEAST_TTL_MAX), six = ttl_option(fd, true, LEAST_TTL_MAX);
+	if (four < 0 && six < 0)
+		return four;
+	return (four < 0 ? 0 : four) | (six < 0 ? 0 : six) << 8;
 }
 
-void silence_hear(int fd)
+void silence_hear(int fd, int least)
 {
-	int none = 0;
-	sys_call(SYS_setsockopt, fd, SOL_SOCKET, SO_DETACH_FILTER, &none, sizeof(none));
-	sign_for_peer(fd, 0);
+	ttl_option(fd, false, least & LEAST_TTL_MAX);
+	ttl_option(fd, true, least >> 8 & LEAST_TTL_MAX);
+}
+
+/* net/ipv4/tcp_ipv4.c, tcp_filter(): all that a filter leaves of a segment is its header and one byte more, and cuts
+ * there. A cut segment counts as a bare acknowledgement. */
+static int only_acknowledgements(int fd)
+{
+	struct sock_filter code = { BPF_RET | BPF_K, 0, 0, 1 };
+	struct sock_fprog program = { 1, &code };
+	return (int)sys_call(SYS_setsockopt, fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
 }
 
 /* After shutdown(SHUT_RD) reading gives 0 once the queue is empty (net/ipv4/tcp.c, net/unix/af_unix.c). TCP would still
  * take what comes: it is cut to acknowledgements. */
 int silence_end(int fd)
 {
-	if (filter(fd, 1) == -EINVAL)
+	if (only_acknowledgements(fd) == -EINVAL)
 		return -EINVAL;
 	int r = (int)sys_call(SYS_shutdown, fd, SHUT_RD);
 	if (r == 0)
@@ -70,6 +70,14 @@ void silence_empty(int fd)
 }
 
 /* ---- what is sent ---- */
+
+/* net/ipv4/tcp.c, tcp_inbound_hash(): a signature that nobody expects is dropped, and so is the lack of one. */
+static int sign(int fd, const struct sockaddr_storage *peer, unsigned key_len)
+{
+	struct tcp_md5sig key = { .tcpm_keylen = (uint16_t)key_len, .tcpm_key = "snag" };
+	memcpy(&key.tcpm_addr, peer, sizeof(key.tcpm_addr));
+	return (int)sys_call(SYS_setsockopt, fd, IPPROTO_TCP, TCP_MD5SIG, &key, sizeof(key));
+}
 
 #define LOOSE_ROUTE 0x83	/* IPOPT_LSRR: RFC 791 */
 #define SEGMENT_ROUTE 4		/* RFC 8754 */

@@ -5,15 +5,14 @@
 
 #include <sys/socket.h>
 
-/* Nothing that arrives is taken: no data, no FIN, no RST, no acknowledgement. A socket filter drops it, in the place of
- * one that the program may have set. Where filters are a privilege (some hardened kernels) TCP MD5 signatures do it, and
- * nothing that is sent arrives either. */
+/* Nothing that arrives is taken: no data, no FIN, no RST, no acknowledgement; but of a peer that sends with the highest
+ * TTL. Answers what the socket had set itself, for silence_hear, which ends it: IP_MINTTL | IPV6_MINHOPCOUNT << 8. */
 int silence_deafen(int fd);
-/* The end of silence_deafen. */
-void silence_hear(int fd);
+void silence_hear(int fd, int least);
 
 /* As if the peer would write no more (unix streams too): what is queued is thrown away, reading gives 0 for good. What
- * we write still reaches it; what it writes is never acknowledged, or on a unix socket fails with EPIPE. */
+ * we write still reaches it; what it writes is never acknowledged (a socket filter sees to that, in the place of one that
+ * the program may have set; where filters are a privilege it is), or on a unix socket fails with EPIPE. */
 int silence_end(int fd);
 /* After silence_end: throws away what came all the same, where filters are a privilege. */
 void silence_empty(int fd);

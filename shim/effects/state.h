@@ -21,9 +21,10 @@ struct fault_state {
 	uint32_t lowat;		/* what SO_RCVLOWAT was before a stall hid what arrives; 0: nothing is hidden */
 	uint32_t late;		/* serial, while a process is to end its connection attempt; 0: none is */
 	uint32_t overflow;	/* listener: index + 1 of the rule that resets clients which find its queue full; 0: none */
-	uint8_t spare[44];
+	uint32_t least;		/* blackhole, self: what silence_deafen answered */
+	uint8_t spare[56];
 };
-_Static_assert(sizeof(struct fault_state) == 112, "fault_state stands in shared memory");
+_Static_assert(sizeof(struct fault_state) == 128, "fault_state stands in shared memory");
 
 struct fault_table {
 	struct queue_table queues;

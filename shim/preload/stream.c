@@ -119,6 +119,8 @@ static int do_reset(int fd, struct sock_ref ref, struct fault_state *f, unsigned
 {
 	if (f)
 		store_release(&f->busy, sys_gettid());
+	if (f && (load_relaxed(&f->spent) & SNAG_SPENT_DEAF))
+		silence_hear(fd, (int)load_relaxed(&f->least));
 	int r = reset_connection(fd, end);
 	set_spent(f, SNAG_SPENT_RESET);
 	if (f)
@@ -132,8 +134,15 @@ static int do_blackhole(int fd, struct sock_ref r, struct fault_state *f, unsign
 {
 	struct silence_mute mute;
 	(void)r;
-	set_spent(f, end == SNAG_END_PEER ? SNAG_SPENT_MUTE : SNAG_SPENT_DEAF);
-	return end == SNAG_END_PEER ? silence_mute(fd, &mute) : silence_deafen(fd);
+	if (end == SNAG_END_PEER) {
+		set_spent(f, SNAG_SPENT_MUTE);
+		return silence_mute(fd, &mute);
+	}
+	int least = silence_deafen(fd);
+	if (f && least >= 0)
+		store_relaxed(&f->least, (uint32_t)least);
+	set_spent(f, SNAG_SPENT_DEAF);
+	return least < 0 ? least : 0;
 }
 
 static int do_eof(int fd, struct sock_ref r, struct fault_state *f, unsigned end)

@@ -4,6 +4,7 @@
 #include <effects/silence.h>
 #include <snag/plan.h>
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -193,12 +194,64 @@ static void test_mute_and_speak(void **state)
 	drop(fd);
 }
 
+/* A connection within this machine, of IPv4, of IPv6, or of IPv4 by IPv6 sockets. */
+static void a_pair_of(const char *host, int fd[2])
+{
+	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6};
+	socklen_t len = sizeof(in6);
+	int l = socket(AF_INET6, SOCK_STREAM, 0);
+
+	assert_int_equal(inet_pton(AF_INET6, host, &in6.sin6_addr), 1);
+	assert_int_equal(bind(l, (struct sockaddr *)&in6, len) | listen(l, 1) |
+				 getsockname(l, (struct sockaddr *)&in6, &len), 0);
+	fd[0] = socket(AF_INET6, SOCK_STREAM, 0);
+	assert_int_equal(connect(fd[0], (struct sockaddr *)&in6, sizeof(in6)), 0);
+	fd[1] = accept(l, NULL, NULL);
+	close(l);
+}
+
+static int least_ttl(int fd)
+{
+	int value = -1;
+	socklen_t len = sizeof(value);
+
+	getsockopt(fd, IPPROTO_IP, IP_MINTTL, &value, &len);
+	return value;
+}
+
+/* Nothing arrives and everything is sent; then what was lost comes, and the socket has its own least TTL again. */
+static void test_deaf_and_hearing(void **state)
+{
+	static const char *const hosts[] = {NULL, "::1", "::ffff:127.0.0.1"};
+	int own = 7, fd[2], least;
+	char c;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++) {
+		hosts[i] ? a_pair_of(hosts[i], fd) : a_pair(fd);
+		struct pollfd p = {.fd = fd[0], .events = POLLIN};
+		assert_int_equal(setsockopt(fd[0], IPPROTO_IP, IP_MINTTL, &own, sizeof(own)), 0);
+		least = silence_deafen(fd[0]);
+		assert_true(least >= 0);
+		assert_int_equal(least_ttl(fd[0]), 255);
+		assert_int_equal(send(fd[1], "x", 1, 0), 1);
+		assert_int_equal(send(fd[0], "y", 1, 0), 1);
+		assert_int_equal(recv(fd[1], &c, 1, 0), 1);
+		assert_int_equal(poll(&p, 1, 100), 0);
+		silence_hear(fd[0], least);
+		assert_int_equal(least_ttl(fd[0]), own);
+		assert_int_equal(poll(&p, 1, 10000), 1);
+		drop(fd);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_is_no_connection), cmocka_unit_test(test_much_data),
 		cmocka_unit_test(test_after_what_was_sent),   cmocka_unit_test(test_edges_again),
 		cmocka_unit_test(test_mute_and_speak),	      cmocka_unit_test(test_attempt),
+		cmocka_unit_test(test_deaf_and_hearing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
