@@ -89,8 +89,10 @@ struct snag_call {
 	uint8_t blocking;	/* fact: 1 blocking, 0 O_NONBLOCK */
 	uint8_t tcp_state;	/* fact: tcpi_state before the call */
 	uint8_t domain;		/* AF_INET, AF_INET6, AF_UNIX of the socket, or asked of socket() */
-	int32_t queue;		/* fact QUEUE: connections in the listener's accept queue */
+	int32_t queue;		/* fact QUEUE: connections in the listener's accept queue; connect: of the one listener
+				 * that gets the SYN */
 	int32_t queue_max;	/* fact QUEUE: its limit; one more than that is let in */
+	int32_t syn_queue;	/* fact QUEUE, connect: half-open requests at that listener */
 	int32_t unread;		/* fact: bytes that have arrived and were not read (SIOCINQ) */
 	uint8_t pending;	/* fact: an error waits to be read: poll() says POLLERR */
 	uint8_t reach;		/* fact: enum snag_reach of addr */
@@ -137,6 +139,7 @@ struct snag_outcome {
 	uint8_t seen;		/* enum snag_seen */
 	uint8_t last;		/* closing calls: this was the last reference to the socket */
 	uint8_t raced;		/* --audit: others changed what the prediction stood on before the result came */
+	uint8_t tcp_state;	/* connect, --audit: tcpi_state after the call; 0: nobody asked */
 	int32_t err;		/* 0 or a positive errno, as the program saw it */
 	int64_t ret;		/* what the program got */
 	int32_t real_err;	/* what the real call answered, 0 or a positive errno; -1: it was not made */

@@ -18,7 +18,12 @@ enum snag_action {
 enum snag_end { SNAG_END_SELF, SNAG_END_PEER, SNAG_END_BOTH };
 
 /* How sure a prediction is. */
-enum snag_sure { SNAG_WITHHELD, SNAG_CERTAIN };
+enum snag_sure {
+	SNAG_WITHHELD,
+	SNAG_CERTAIN,
+	SNAG_WAITS,	/* certain that a blocking call finds no answer: a timeout or a signal ends it, or what it meets at
+			 * a second try */
+};
 
 struct snag_plan {
 	uint8_t by;		/* enum snag_by: who decides the result */
@@ -99,6 +104,8 @@ enum snag_why {
 	SNAG_WHY_SAME_TUPLE,	/* the socket's own address and port are connected to that peer already */
 	SNAG_WHY_OPEN_FILES,	/* a descriptor at or above open_files of the virtual kernel */
 	SNAG_WHY_OPEN_SOCKETS,	/* as many sockets in the session as open_sockets of the virtual kernel */
+	SNAG_WHY_QUEUE_FULL,	/* the listener's accept queue is full: the SYN is dropped, the client tries again */
+	SNAG_WHY_SYN_QUEUE_FULL,/* its SYN queue is, and tcp_syncookies is 0: the same */
 	SNAG_WHYS
 };
 

@@ -9,6 +9,7 @@ enum snag_state {
 	SNAG_STATE_BOUND,
 	SNAG_STATE_LISTEN,
 	SNAG_STATE_SYN_SENT,
+	SNAG_STATE_SYN_RECV,	/* half-open: a request in a listener's SYN queue, no socket yet */
 	SNAG_STATE_ESTABLISHED,
 	SNAG_STATE_CLOSE_WAIT,
 	SNAG_STATE_FIN_WAIT,

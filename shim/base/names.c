@@ -99,6 +99,7 @@ static const char *const states[SNAG_STATES] = {
 	[SNAG_STATE_BOUND] = "bound",
 	[SNAG_STATE_LISTEN] = "listen",
 	[SNAG_STATE_SYN_SENT] = "syn_sent",
+	[SNAG_STATE_SYN_RECV] = "syn_recv",
 	[SNAG_STATE_ESTABLISHED] = "established",
 	[SNAG_STATE_CLOSE_WAIT] = "close_wait",
 	[SNAG_STATE_FIN_WAIT] = "fin_wait",
@@ -152,6 +153,8 @@ static const char *const whys[SNAG_WHYS] = {
 	[SNAG_WHY_SAME_TUPLE] = "same_tuple",
 	[SNAG_WHY_OPEN_FILES] = "open_files",
 	[SNAG_WHY_OPEN_SOCKETS] = "open_sockets",
+	[SNAG_WHY_QUEUE_FULL] = "queue_full",
+	[SNAG_WHY_SYN_QUEUE_FULL] = "syn_queue_full",
 };
 
 #define WORD(words, i) ((i) < ARRAY_LEN(words) && (words)[i] ? (words)[i] : "?")

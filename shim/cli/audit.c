@@ -20,7 +20,7 @@ static void add_line(struct audit *a, const struct record *r)
 	buf_str(&a->lines, "audit: wrong: ");
 	text_call(&a->lines, r);
 	buf_str(&a->lines, ", the model expected ");
-	buf_plain(&a->lines, r->model.p ? r->model : text_of("something else"));
+	buf_plain(&a->lines, text_expected(r));
 	buf_char(&a->lines, '\n');
 }
 
@@ -31,7 +31,7 @@ void audit_count(struct audit *a, const struct snag_event_call *c, const struct 
 	if (c->flags & SNAG_EVENT_DIVERGED) {
 		a->wrong++;
 		add_line(a, r);
-	} else if (c->sure == SNAG_CERTAIN && !(c->flags & SNAG_EVENT_AFTER)) {
+	} else if (c->sure != SNAG_WITHHELD && !(c->flags & SNAG_EVENT_AFTER)) {
 		a->right++;
 	} else {
 		a->unknown++;

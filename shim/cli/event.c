@@ -97,6 +97,8 @@ static void fill_model(const struct snag_event_call *c, struct record *r)
 	}
 	if (c->sure == SNAG_CERTAIN) {
 		r->model = c->model_err ? text_of(errno_name(c->model_err)) : text_of("ok");
+	} else if (c->sure == SNAG_WAITS) {
+		r->model = text_of("waits");
 	} else if (c->model_why != SNAG_UNSURE_NONE) {
 		r->model = text_of("unknown");
 		r->model_why = text_of(unsure_name(c->model_why));

@@ -247,7 +247,8 @@ static int add_remains(struct ports *p, const struct session *s, const struct ke
 static int by_state(const void *a, const void *b)
 {
 	static const uint8_t order[SNAG_STATES] = { [SNAG_STATE_LISTEN] = 0,	  [SNAG_STATE_BOUND] = 1,
-						    [SNAG_STATE_SYN_SENT] = 2,	  [SNAG_STATE_ESTABLISHED] = 3,
+						    [SNAG_STATE_SYN_SENT] = 2,	  [SNAG_STATE_SYN_RECV] = 2,
+						    [SNAG_STATE_ESTABLISHED] = 3,
 						    [SNAG_STATE_CLOSE_WAIT] = 4,  [SNAG_STATE_FIN_WAIT] = 5,
 						    [SNAG_STATE_TIME_WAIT] = 6,	  [SNAG_STATE_CLOSED] = 7,
 						    [SNAG_STATE_NONE] = 8 };

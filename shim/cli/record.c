@@ -80,7 +80,7 @@ const struct record_field record_fields[] = {
 	FIELD(record, unseen, "unseen", RECORD_BOOL, "nobody saw the result"),
 	FIELD(record, signal, "signal", RECORD_TEXT, "the signal that the rule sends"),
 	FIELD(record, on, "on", RECORD_TEXT, "rule: the call that it acted on"),
-	FIELD(record, model, "model", RECORD_TEXT, "what the model predicted: ok, an errno, unknown"),
+	FIELD(record, model, "model", RECORD_TEXT, "what the model predicted: ok, an errno, waits, unknown"),
 	FIELD(record, model_why, "model_why", RECORD_TEXT, "why it predicted nothing"),
 	FIELD(record, model_when, "model_when", RECORD_TEXT,
 	      "after: the model could only say so once the call had met a socket outside the session"),

@@ -112,6 +112,11 @@ static void call_line(const struct writer *w, const struct record *r)
 	}
 }
 
+struct text text_expected(const struct record *r)
+{
+	return text_is(r->model, "waits") ? text_of("it to wait") : r->model.p ? r->model : text_of("something else");
+}
+
 static void call_lines(const struct writer *w, const struct record *r)
 {
 	struct buf *b = w->b;
@@ -134,7 +139,7 @@ static void call_lines(const struct writer *w, const struct record *r)
 	if (r->note.p)
 		below(b, "not carried out: ", r->note);
 	if (r->diverged)
-		below(b, "the model expected ", r->model.p ? r->model : text_of("something else"));
+		below(b, "the model expected ", text_expected(r));
 	if (r->why.text.p)
 		below(b, text_is(r->by, "model") ? "by the virtual kernel: " : "", r->why.text);
 	if (r->why.fix.p)

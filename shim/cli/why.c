@@ -100,6 +100,26 @@ void why_holder(struct buf *b, const struct record_holder *h, int64_t now_ns)
 	}
 }
 
+/* "the accept queue of 127.0.0.1:8080 is full; server[4100] fd 3 listens there" */
+static void why_full(struct buf *b, const char *queue, const struct record *r)
+{
+	const struct record_holder *h = &r->why.holder;
+
+	buf_str(b, queue);
+	buf_str(b, " of ");
+	buf_plain(b, r->addr);
+	buf_str(b, " is full");
+	if (h->pid == RECORD_NONE)
+		return;
+	buf_str(b, "; ");
+	process_name(b, h);
+	if (h->fd != RECORD_NONE) {
+		buf_str(b, " fd ");
+		buf_int(b, h->fd);
+	}
+	buf_str(b, " listens there");
+}
+
 void why_text(struct buf *b, unsigned code, const struct record *r)
 {
 	static const char *const words[SNAG_WHYS] = {
@@ -119,6 +139,10 @@ void why_text(struct buf *b, unsigned code, const struct record *r)
 	};
 	const struct record_holder *h = &r->why.holder;
 
+	if (code == SNAG_WHY_QUEUE_FULL || code == SNAG_WHY_SYN_QUEUE_FULL) {
+		why_full(b, code == SNAG_WHY_QUEUE_FULL ? "the accept queue" : "the SYN queue", r);
+		return;
+	}
 	if (code == SNAG_WHY_STRICTER && h->sock != RECORD_NONE) {
 		buf_str(b, words[code]);
 		buf_str(b, ": ");
@@ -233,6 +257,8 @@ void why_fix(struct buf *b, unsigned code, const struct record *r)
 		[SNAG_WHY_SAME_TUPLE] = "another port of its own, or none before connect; or another peer",
 		[SNAG_WHY_OPEN_FILES] = "fewer open descriptors; or a higher open_files",
 		[SNAG_WHY_OPEN_SOCKETS] = "fewer open sockets; or a higher open_sockets",
+		[SNAG_WHY_QUEUE_FULL] = "an accept() there; or a longer backlog, and somaxconn",
+		[SNAG_WHY_SYN_QUEUE_FULL] = "tcp_syncookies 1; or a longer backlog, and somaxconn",
 	};
 
 	if (code == SNAG_WHY_HELD || (code == SNAG_WHY_STRICTER && r->why.holder.sock != RECORD_NONE))

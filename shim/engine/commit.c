@@ -59,6 +59,16 @@ static bool met_itself(const struct snag_call *c, const struct snag_outcome *o)
 	       addr_equal_ip(&o->local, &c->addr);
 }
 
+#define FIRST_RETRY_NS (900 * NSEC_PER_MSEC)	/* TCP_TIMEOUT_INIT (include/net/tcp.h) is a second */
+
+bool engine_foretold(const struct snag_call *c, const struct snag_plan *p, const struct snag_outcome *o)
+{
+	if (p->sure != SNAG_WAITS)
+		return o->real_err == p->model_err;
+	return o->real_err == EINPROGRESS || o->real_err == EINTR || o->real_err == ETIMEDOUT ||
+	       o->end_ns >= c->start_ns + FIRST_RETRY_NS;
+}
+
 /* Before the model learns: `raced` compares the port's version with the ticket's. */
 static struct verdict judge(const struct engine *e, const struct snag_call *c, const struct snag_plan *p,
 			    const struct snag_outcome *o, uint32_t holder)
@@ -67,11 +77,11 @@ static struct verdict judge(const struct engine *e, const struct snag_call *c, c
 	bool in_use = o->real_err == EADDRINUSE && (c->call == SNAG_CALL_bind || c->call == SNAG_CALL_listen);
 
 	v.foreign = o->seen == SNAG_SEEN && in_use && !holder;
-	if (v.sure != SNAG_CERTAIN || o->seen != SNAG_SEEN || o->real_err < 0)
+	if (v.sure == SNAG_WITHHELD || o->seen != SNAG_SEEN || o->real_err < 0)
 		return v;
 	if (model_raced(e->model, c, p->ticket))
 		doubt(&v, SNAG_UNSURE_RACED);
-	else if (o->real_err == p->model_err)
+	else if (engine_foretold(c, p, o))
 		return v;
 	else if (o->raced || crowd_moved(c, p, o))
 		doubt(&v, SNAG_UNSURE_RACED);

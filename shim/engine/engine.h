@@ -87,6 +87,9 @@ uint64_t engine_real_ns(const struct engine *e, uint64_t model_ns);
  * foreign one's number (see model/foreign.h); 0: nobody known. For a front end that could ask the kernel then. */
 uint32_t engine_in_the_way(const struct engine *e, const struct snag_call *c, const struct snag_plan *p);
 
+/* Has the real kernel answered as the plan foretold? Of a plan that foretold something. */
+bool engine_foretold(const struct snag_call *c, const struct snag_plan *p, const struct snag_outcome *o);
+
 /* The model learns; the event is built in ev[SNAG_EVENT_MAX]. Returns its number of records. With ev NULL (no trace)
  * only the model learns. An outcome that is UNSEEN returns the plan's ticket and leaves the model as it was. */
 unsigned engine_commit(struct engine *e, const struct snag_call *c, const struct snag_plan *p,

@@ -59,12 +59,18 @@ uint32_t engine_in_the_way(const struct engine *e, const struct snag_call *c, co
 	return reason_is_held(e, holder) ? holder : 0;
 }
 
+/* It waited in vain, as foretold. */
+static bool waited(const struct snag_plan *p, const struct snag_outcome *o)
+{
+	return p->sure == SNAG_WAITS && o->real_err == ETIMEDOUT;
+}
+
 static struct reason explain(const struct snag_call *c, const struct snag_plan *p, const struct snag_outcome *o,
 			     uint32_t holder)
 {
 	if (o->real_err == EADDRINUSE && holder)
 		return (struct reason){.why = SNAG_WHY_HELD, .holder = holder};
-	if (o->real_err == p->model_err && p->why && p->why != SNAG_WHY_HELD)
+	if ((o->real_err == p->model_err || waited(p, o)) && p->why && p->why != SNAG_WHY_HELD)
 		return (struct reason){.why = p->why, .holder = p->holder};
 	if (c->call == SNAG_CALL_bind && o->real_err == EACCES && c->addr.port && c->addr.port < PRIVILEGED_PORTS)
 		return (struct reason){.why = SNAG_WHY_PRIVILEGED};

@@ -42,6 +42,12 @@ static void list_remove(struct model *m, uint32_t *first, uint32_t *last, struct
 	r->list_next = r->list_prev = 0;
 }
 
+/* Of the queue that it stands in. */
+static uint16_t *length_of(struct model_sock *listener, const struct model_sock *r)
+{
+	return record_half_open(r) ? &listener->syn_len : &listener->queue_len;
+}
+
 void bare_enqueue(struct model *m, uint32_t bare, uint32_t listener)
 {
 	struct model_sock *l = record_at(m, listener, 0), *r = record_at(m, bare, 0);
@@ -49,7 +55,7 @@ void bare_enqueue(struct model *m, uint32_t bare, uint32_t listener)
 	if (!l || !r)
 		return;
 	list_append(m, &l->queue_first, &l->queue_last, l->queue_last, bare);
-	l->queue_len++;
+	(*length_of(l, r))++;
 	r->listener = listener;
 }
 
@@ -60,7 +66,7 @@ void bare_dequeue(struct model *m, uint32_t bare)
 	if (!l)
 		return;
 	list_remove(m, &l->queue_first, &l->queue_last, r);
-	l->queue_len -= l->queue_len != 0;
+	*length_of(l, r) -= *length_of(l, r) != 0;
 	r->listener = 0;
 }
 

@@ -17,7 +17,8 @@ void bare_ages(struct model *m, uint32_t bare, uint64_t until_ns);
 /* Those whose time is certainly over go. */
 void bare_purge(struct model *m, uint64_t now_ns);
 
-/* A listener's queue: in at the end; out wherever it stands. */
+/* A listener's queues: in at the end; out wherever it stands. In the SYN queue while it is half-open, so both around a
+ * change of that. */
 void bare_enqueue(struct model *m, uint32_t bare, uint32_t listener);
 void bare_dequeue(struct model *m, uint32_t bare);
 

@@ -240,7 +240,7 @@ static bool lists_hold(const struct model *m)
 	for (uint32_t i = 0; i < record_high(m); i++) {
 		const struct model_sock *r = &m->sock[i];
 		uint32_t n = r->serial ? list_length(m, r->queue_first, r->queue_last, i + 1) : 0;
-		if (n == UINT32_MAX || (r->serial && n != r->queue_len))
+		if (n == UINT32_MAX || (r->serial && n != (uint32_t)r->queue_len + r->syn_len))
 			return false;
 		listed += n;
 	}
@@ -262,7 +262,7 @@ static bool lists_hold(const struct model *m)
 static void drop_bares(struct model *m)
 {
 	for (uint32_t i = 0; i < record_high(m); i++)
-		m->sock[i].queue_first = m->sock[i].queue_last = m->sock[i].queue_len = 0;
+		m->sock[i].queue_first = m->sock[i].queue_last = m->sock[i].queue_len = m->sock[i].syn_len = 0;
 	memset(m->bare, 0, record_bare_high(m) * sizeof(m->bare[0]));
 	m->bare_high = m->bare_free = m->age_first = m->age_last = 0;
 }

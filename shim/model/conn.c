@@ -3,6 +3,7 @@
 #include "bare.h"
 #include "port.h"
 #include "record.h"
+#include "request.h"
 #include "traffic.h"
 #include "tuple.h"
 
@@ -43,7 +44,8 @@ void conn_enter(struct model *m, uint32_t sock)
 	if (!r)
 		return;
 	r->flags = (uint16_t)((r->flags | MODEL_EXACT) & ~MODEL_VAGUE);
-	port_link(m, sock);
+	if (!record_half_open(r))
+		port_link(m, sock);
 	tuple_link(m, sock);
 }
 
@@ -103,6 +105,17 @@ void conn_done(struct model *m, uint32_t sock, uint64_t now_ns)
 		port_unlink(m, sock);
 }
 
+void conn_lose_sight(struct model *m, uint32_t sock)
+{
+	struct model_sock *r = record_at(m, sock, 0);
+
+	if (!r)
+		return;
+	r->flags |= MODEL_DOUBT;
+	if (r->on_port)		/* twins agree in that */
+		port_link(m, sock);
+}
+
 /* tcp_reset() (net/ipv4/tcp_input.c). */
 static void was_reset(struct model *m, uint32_t sock, uint64_t now_ns)
 {
@@ -110,6 +123,10 @@ static void was_reset(struct model *m, uint32_t sock, uint64_t now_ns)
 
 	if (!r || !record_connected(r))
 		return;
+	if (record_half_open(r)) {	/* embryonic_reset in tcp_check_req() (net/ipv4/tcp_minisocks.c) */
+		bare_free(m, sock);
+		return;
+	}
 	r->pending = r->state == SNAG_STATE_SYN_SENT ? ECONNREFUSED : r->state == SNAG_STATE_CLOSE_WAIT ? EPIPE : ECONNRESET;
 	conn_done(m, sock, now_ns);
 }
@@ -149,7 +166,7 @@ static void fin_arrives(struct model *m, uint32_t sock, uint64_t now_ns)
 {
 	struct model_sock *r = record_at(m, sock, 0);
 
-	if (!r)
+	if (!r || (record_half_open(r) && !request_hears(m, sock, now_ns)))
 		return;
 	if (r->state == SNAG_STATE_FIN_WAIT)
 		time_wait(m, sock, now_ns);
@@ -177,11 +194,13 @@ void conn_fin(struct model *m, uint32_t sock, uint64_t now_ns)
 void conn_reach(struct model *m, uint32_t client, uint32_t listener, uint64_t now_ns)
 {
 	struct model_sock *c = record_at(m, client, 0), *l = record_at(m, listener, 0), *b;
+	/* A client that defers acknowledges late: tcp_rcv_synsent_state_process() (net/ipv4/tcp_input.c). */
+	bool half_open = c && l && ((l->traits | c->traits) & MODEL_DEFERS);
 	uint32_t at;
 
 	if (!c)
 		return;
-	at = shadow_of(m, l ? l : c, SNAG_STATE_ESTABLISHED, now_ns);
+	at = shadow_of(m, l ? l : c, half_open ? SNAG_STATE_SYN_RECV : SNAG_STATE_ESTABLISHED, now_ns);
 	b = record_at(m, at, 0);
 	if (!b)
 		return;
@@ -195,7 +214,9 @@ void conn_reach(struct model *m, uint32_t client, uint32_t listener, uint64_t no
 		bare_ages(m, at, now_ns + QUEUED_NS);
 	conn_enter(m, at);
 	join(m, client, at);
-	if (b->flags & MODEL_SHUT_WR)	/* tcp_rcv_state_process(): shut down before it began */
+	if (half_open)
+		conn_lose_sight(m, client);	/* nobody sees what it sends, nor a RST that may come of it */
+	else if (b->flags & MODEL_SHUT_WR)	/* tcp_rcv_state_process(): shut down before it began */
 		conn_fin(m, at, now_ns);
 }
 
@@ -232,6 +253,8 @@ bool conn_accept(struct model *m, uint32_t sock, uint32_t listener, uint64_t now
 	r->options = b->options;
 	r->device = b->device;
 	r->pending = b->pending;
+	if (record_half_open(b))
+		request_accepted(m, at, now_ns);
 	r->flags |= b->flags & (MODEL_HARD | MODEL_DOUBT) & (b->listener ? ~MODEL_DOUBT : ~0);
 	record_state(r, b->state, now_ns);
 	other = b->other;
@@ -254,11 +277,18 @@ void conn_deafen(struct model *m, uint32_t listener, uint64_t now_ns)
 		const struct model_sock *b = record_of(m, at, 0);
 		if (!b || !model_is_bare(at))
 			break;
+		if (record_half_open(b)) {	/* until reqsk_timer_handler() finds no listener */
+			bare_dequeue(m, at);
+			bare_ages(m, at, now_ns + QUEUED_NS);
+			continue;
+		}
 		conn_reset_other(m, at, now_ns);	/* inet_child_forget() */
 		bare_free(m, at);
 	}
-	if (l)
-		l->queue_first = l->queue_last = l->queue_len = 0;
+	if (!l)
+		return;
+	l->queue_first = l->queue_last = l->queue_len = l->syn_len = 0;
+	l->traits &= (uint8_t)~MODEL_OVERFLOWN;
 }
 
 /* What stays of it in the kernel: FIN_WAIT until the other end says FIN too, tcp_fin_timeout at the longest. */

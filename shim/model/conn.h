@@ -8,6 +8,9 @@
  *     FIN  close_wait  -> closed          fin_wait    -> time_wait, a bare record
  *     RST  any         -> closed          any         -> closed, its port released unless it was named
  *
+ * The other end may still be a request in the listener's SYN queue, half-open: a FIN or data makes a connection of it,
+ * a RST ends it, and when its listener ends, whatever is sent to it is answered by a RST.
+ *
  * All under the session's lock. */
 #ifndef MODEL_CONN_H
 #define MODEL_CONN_H
@@ -31,11 +34,13 @@ void conn_reset_other(struct model *m, uint32_t sock, uint64_t now_ns);
 void conn_told(struct model *m, uint32_t sock, uint8_t tcp_state, uint64_t now_ns);
 /* The last descriptor of this end is gone. unread: bytes that nobody read; -1: not known. */
 void conn_close(struct model *m, uint32_t sock, int32_t unread, uint64_t now_ns);
-/* A listener ends: all that wait in its queue are reset. */
+/* A listener ends: all that wait in its accept queue are reset. Requests that are half-open just stay behind. */
 void conn_deafen(struct model *m, uint32_t listener, uint64_t now_ns);
 /* It enters TCP_CLOSE: no connection any more, and no port that it did not name. */
 void conn_done(struct model *m, uint32_t sock, uint64_t now_ns);
 
+/* Nobody knows what has become of it. */
+void conn_lose_sight(struct model *m, uint32_t sock);
 /* The two ends know nothing of each other any more. */
 void conn_part(struct model *m, uint32_t sock);
 

@@ -100,7 +100,7 @@ static void learn_listen(struct model *m, struct model_sock *r, const struct sna
 	if (o->real_err)
 		return;
 	r->role = SNAG_ROLE_LISTENER;
-	r->backlog = c->arg[0];
+	r->backlog = c->facts & SNAG_FACT_QUEUE ? c->queue_max : c->arg[0];
 	if (r->state == SNAG_STATE_LISTEN)
 		return;
 	conn_deafen(m, c->sock, now_ns);
@@ -153,6 +153,8 @@ static void learn_setsockopt(struct model *m, struct model_sock *r, const struct
 	}
 	if (level == SOL_SOCKET && name == SO_LINGER)
 		r->flags = (uint16_t)(value == 1 ? r->flags | MODEL_HARD : r->flags & ~MODEL_HARD);
+	if (level == IPPROTO_TCP && name == TCP_DEFER_ACCEPT)
+		r->traits = (uint8_t)(value > 0 ? r->traits | MODEL_DEFERS : r->traits & ~MODEL_DEFERS);
 	if (level == SOL_SOCKET && (name == SO_BINDTODEVICE || name == SO_BINDTOIFINDEX))
 		r->device = (uint32_t)value;
 	if (level == IPPROTO_IP && name == IP_MULTICAST_IF)	/* a structure, or an address: its value is not told */
@@ -218,7 +220,8 @@ void model_learn(struct model *m, const struct snag_call *c, const struct snag_o
 	}
 	if (r && (r->flags & MODEL_EXACT))
 		bare_purge(m, now_ns);
-	if (r && (c->facts & SNAG_FACT_QUEUE) && c->queue > 0 && (uint32_t)c->queue > r->queue_high)
+	if (r && r->role == SNAG_ROLE_LISTENER && (c->facts & SNAG_FACT_QUEUE) && c->queue > 0 &&
+	    (uint32_t)c->queue > r->queue_high)
 		r->queue_high = (uint32_t)c->queue;
 	lessons[c->call].learn(m, r, c, o, now_ns);
 }
@@ -239,6 +242,7 @@ void model_adopt(struct model *m, uint32_t sock, uint32_t serial, const struct m
 	r->type = f->type;
 	r->uid = f->uid;
 	r->backlog = f->backlog;
+	r->traits = f->defers ? MODEL_DEFERS : 0;
 	r->local = f->local;
 	r->peer = f->peer;
 	if (r->state == SNAG_STATE_BOUND || r->state == SNAG_STATE_LISTEN)

@@ -13,6 +13,7 @@
 #include <base/addr.h>
 #include <base/base.h>
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 /* tcp_disconnect() (net/ipv4/tcp.c) gives back what connect() chose. now_at: what getsockname() says afterwards, the
@@ -108,16 +109,24 @@ static bool dissolves(const struct snag_call *c)
 	return c->addr.family == AF_UNSPEC && c->addr_family == AF_UNSPEC;
 }
 
+/* What a listener has done with a SYN, by the state that its sender is in. */
+static enum listener_answer admitted(uint8_t tcp_state)
+{
+	return tcp_state == TCP_SYN_SENT ? LISTENER_FULL : tcp_state == TCP_CLOSE ? LISTENER_UNSURE : LISTENER_ROOM;
+}
+
 /* The SYN has gone out: what has it met? Only on this machine; elsewhere nobody here knows. */
-static void met(struct model *m, struct model_sock *r, const struct snag_call *c, int err, uint64_t now_ns)
+static void met(struct model *m, struct model_sock *r, const struct snag_call *c, const struct snag_outcome *o,
+		uint64_t now_ns)
 {
 	enum listener_answer answer;
 	const struct model_sock *other;
 	uint32_t listener, silent, at;
+	struct model_sock *l;
 	struct tuple_walk w;
 
 	if (((r->flags & MODEL_MAPPED) && !addr_is_mapped(&r->peer)) || !route_plain(r)) {
-		if (!err)
+		if (!o->real_err)
 			record_state(r, SNAG_STATE_ESTABLISHED, now_ns);
 		r->flags |= MODEL_DOUBT;	/* it goes to where the last one went; or the answer goes elsewhere */
 		return;
@@ -137,11 +146,14 @@ static void met(struct model *m, struct model_sock *r, const struct snag_call *c
 		return;
 	}
 	answer = listener_for(m, NULL, &r->peer, &listener, &silent);
-	if (answer == LISTENER_UNSURE && listener) {
-		const struct model_sock *l = record_of(m, listener, 0);
-		answer = l && l->queue_len > (uint32_t)l->backlog ? LISTENER_FULL : LISTENER_ROOM;
-	}
-	if (err == 0 || answer == LISTENER_ROOM) {
+	l = record_at(m, listener, 0);
+	if (answer != LISTENER_NONE && o->tcp_state)
+		answer = admitted(o->tcp_state);
+	else if (answer == LISTENER_UNSURE && l)
+		answer = l->queue_len > (uint32_t)l->backlog ? LISTENER_FULL : LISTENER_ROOM;
+	if (answer == LISTENER_FULL && l)
+		l->traits |= MODEL_OVERFLOWN;
+	if (o->real_err == 0 || answer == LISTENER_ROOM) {
 		record_state(r, SNAG_STATE_ESTABLISHED, now_ns);
 		if (answer != LISTENER_NONE)
 			conn_reach(m, c->sock, listener, now_ns);
@@ -171,7 +183,7 @@ static void begin_exact(struct model *m, struct model_sock *r, const struct snag
 	}
 	conn_sweep(m, &r->local, &r->peer);
 	conn_enter(m, c->sock);
-	met(m, r, c, o->real_err, now_ns);
+	met(m, r, c, o, now_ns);
 	if (r->on_port)		/* its state has changed what it claims */
 		port_link(m, c->sock);
 }

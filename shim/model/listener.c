@@ -1,4 +1,4 @@
-/* listener.c - who gets a SYN?
+/* listener.c - who gets a SYN, and what becomes of it?
  *
  * __inet_lookup_listener() (net/ipv4/inet_hashtables.c), inet6_lookup_listener() (net/ipv6/inet6_hashtables.c): those
  * that are bound to the very address come before the wildcards; among them compute_score() decides. */
@@ -31,18 +31,53 @@ static unsigned score(const struct model_sock *r, const struct snag_addr *to)
 	return (any ? 0 : 8) + (r->device ? 2 : 1) + (v4 && r->domain == AF_INET);
 }
 
-/* sk_acceptq_is_full() (include/net/sock.h): full is more than the limit, so one more than that is let in. */
+/* tcp_conn_request() (net/ipv4/tcp_input.c), in its order. Both queues are full with more than the limit, so one more
+ * than that is let in: sk_acceptq_is_full() (include/net/sock.h), inet_csk_reqsk_queue_is_full()
+ * (include/net/inet_connection_sock.h). */
+static enum listener_answer admits(const struct model_machine *k, uint32_t len, uint32_t half_open, uint32_t limit)
+{
+	bool cookie = k->syncookies == 2 || half_open > limit;
+
+	if (cookie && !k->syncookies)
+		return LISTENER_SYN_FULL;
+	if (len > limit)
+		return LISTENER_FULL;
+	if (cookie || k->syncookies)
+		return LISTENER_ROOM;
+	if (half_open == limit && !k->syn_one_more)
+		return LISTENER_UNSURE;
+	/* The last quarter is for those of whom the kernel remembers a round trip: tcp_peer_is_proven(). */
+	if (half_open + (k->max_syn_backlog >> 2) > k->max_syn_backlog)
+		return LISTENER_UNSURE;
+	return LISTENER_ROOM;
+}
+
+/* Does it answer by these rules at all? */
+static bool answers(const struct model_sock *r)
+{
+	return !(r->flags & MODEL_DOUBT);
+}
+
+enum listener_answer listener_told(const struct model_sock *listener, const struct model_machine *machine,
+				   const struct snag_call *c)
+{
+	if (!answers(listener))
+		return LISTENER_UNSURE;
+	return admits(machine, (uint32_t)c->queue, (uint32_t)c->syn_queue, (uint32_t)c->queue_max);
+}
+
 static enum listener_answer room_of(const struct model_sock *r, const struct model_machine *machine)
 {
-	uint32_t limit = (uint32_t)r->backlog;
+	uint32_t limit = (uint32_t)r->backlog, all = (uint32_t)r->queue_len + r->syn_len;
 
-	if (r->flags & MODEL_DOUBT)
+	if (!answers(r))
 		return LISTENER_UNSURE;
-	if (!r->queue_len)
-		return LISTENER_ROOM;
 	if (!machine)
+		return all ? LISTENER_UNSURE : LISTENER_ROOM;
+	limit = limit < machine->somaxconn ? limit : machine->somaxconn;
+	if ((r->traits & MODEL_OVERFLOWN) || (r->syn_len && all > limit))	/* who has moved on meanwhile? */
 		return LISTENER_UNSURE;
-	return r->queue_len > (limit < machine->somaxconn ? limit : machine->somaxconn) ? LISTENER_FULL : LISTENER_ROOM;
+	return admits(machine, r->queue_len, r->syn_len, limit);
 }
 
 enum listener_answer listener_for(const struct model *m, const struct model_machine *machine,

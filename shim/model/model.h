@@ -37,6 +37,8 @@ enum model_flag {
 };
 
 enum model_trait {
+	MODEL_DEFERS = 1 << 4,		/* TCP_DEFER_ACCEPT: a request stays half-open until its client sends something */
+	MODEL_OVERFLOWN = 1 << 5,	/* listener: has dropped SYNs, which come again: its queue may grow by itself */
 	MODEL_BROADCASTS = 1 << 6,	/* SO_BROADCAST */
 	MODEL_SENDS_BY = 1 << 7,	/* IP_MULTICAST_IF, IPV6_MULTICAST_IF, IP_UNICAST_IF, IPV6_UNICAST_IF */
 };
@@ -63,7 +65,7 @@ struct model_sock {
 	uint8_t traits;		/* enum model_trait bits */
 	uint32_t on_port;	/* linked in this port chain + 1; 0: in none, it can be closed without the lock */
 	uint32_t uid;
-	int32_t backlog;
+	int32_t backlog;	/* listener: as asked; the limit of its queues, where the kernel told it */
 	uint32_t device;	/* SO_BINDTODEVICE: 0 none; an index; MODEL_DEVICE_NAME | a hash; MODEL_DEVICE_UNKNOWN */
 	uint32_t next;		/* the next one on the same port that claims something else */
 	uint32_t twin_next, twin_prev;	/* those on the same port that claim the same */
@@ -71,7 +73,8 @@ struct model_sock {
 	uint32_t other;		/* the other end of its connection; 0: not in the session */
 	uint32_t list_next, list_prev;	/* bare: in its listener's queue, or by age */
 	uint32_t listener;	/* bare: queued at this one */
-	uint32_t queue_first, queue_last, queue_len;	/* listener: its accept queue */
+	uint32_t queue_first, queue_last;	/* listener: both its queues in one list */
+	uint16_t queue_len, syn_len;		/* of them in the accept queue; half-open, in the SYN queue */
 	uint32_t queue_high;	/* listener: the most that was seen in it, where somebody looked */
 	uint32_t spare2;
 	uint32_t name;		/* unix: index + 1 of its path */
@@ -86,7 +89,7 @@ _Static_assert(sizeof(struct model_sock) == 160, "model_sock stands in shared me
 /* Timers of a minute end up to this much late: kernel/time/timer.c rounds up to 1/8 of a level at most. */
 #define MODEL_LATE_NS 5500000000ull
 
-#define MODEL_BARES 16384
+#define MODEL_BARES 16384	/* a queue's length has 16 bits */
 static inline bool model_is_bare(uint32_t sock) { return sock > SNAG_SOCKS && sock <= SNAG_SOCKS + MODEL_BARES; }
 
 #define MODEL_NAMES 4096
@@ -167,7 +170,7 @@ struct model {
  * answer to give if the kernel should refuse so. A call that the model has no view of is withheld with
  * SNAG_UNSURE_NONE. */
 struct model_verdict {
-	int err;		/* 0 or a positive errno */
+	int err;		/* 0 or a positive errno; where it waits, what a timeout of the socket's makes of it */
 	uint8_t sure;		/* enum snag_sure */
 	uint8_t unsure;		/* enum snag_unsure */
 	uint8_t why;		/* enum snag_why, where err is not 0 */
@@ -183,6 +186,9 @@ struct model_machine {
 	uint8_t tw_reuse;		/* tcp_tw_reuse: 0, 1, 2 */
 	uint32_t tw_reuse_delay_ms;	/* tcp_tw_reuse_delay */
 	uint32_t somaxconn;
+	uint32_t max_syn_backlog;	/* tcp_max_syn_backlog */
+	uint8_t syncookies;		/* tcp_syncookies: 0, 1, 2 */
+	uint8_t syn_one_more;		/* Linux 6.14 and later: the SYN queue admits one more than its limit */
 	uint32_t fin_timeout_ms;	/* tcp_fin_timeout */
 	uint8_t nonlocal_bind;		/* ip_nonlocal_bind, for IPv4 and mapped addresses */
 	uint8_t nonlocal_bind6;		/* net.ipv6.ip_nonlocal_bind, for the others */
@@ -211,6 +217,7 @@ struct model_facts {
 	uint8_t type;		/* SOCK_STREAM, SOCK_DGRAM; 0: unknown */
 	uint32_t uid;
 	int32_t backlog;
+	bool defers;		/* TCP_DEFER_ACCEPT */
 	struct snag_addr local, peer;
 	uint16_t path_len;
 	char path[SNAG_PATH_MAX];

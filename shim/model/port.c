@@ -35,7 +35,7 @@ uint32_t port_version(const struct model *m, uint32_t chain)
 bool port_belongs(const struct model_sock *r)
 {
 	return (r->role != SNAG_ROLE_ACCEPTED || (r->flags & MODEL_EXACT)) && r->state >= SNAG_STATE_BOUND &&
-	       port_chain(r->proto, &r->local) != PORT_NONE;
+	       !record_half_open(r) && port_chain(r->proto, &r->local) != PORT_NONE;
 }
 
 void port_walk_begin(struct port_walk *w, const struct model *m, uint32_t chain)

@@ -32,6 +32,13 @@ void predict_withhold(const struct question *q, enum snag_unsure unsure)
 	q->v->unsure = (uint8_t)unsure;
 }
 
+void predict_wait(const struct question *q, enum snag_why why)
+{
+	q->v->sure = SNAG_WAITS;
+	q->v->err = EINPROGRESS;	/* where SO_SNDTIMEO ends it */
+	q->v->why = (uint8_t)why;
+}
+
 enum predict_tcp predict_tcp(const struct question *q)
 {
 	static const uint8_t known[] = {

@@ -148,16 +148,46 @@ static bool comes_towards(const struct question *q, const struct snag_addr *loca
 	return false;
 }
 
-/* What the SYN meets, on this machine, decides a blocking call; one that does not wait is told EINPROGRESS. */
+/* Is anything left of a connection from there to here? A SYN that meets a TIME_WAIT is not stopped by a full SYN queue:
+ * tcp_tw_isn in tcp_conn_request() (net/ipv4/tcp_input.c). */
+static bool meets_remains(const struct question *q, const struct snag_addr *local, const struct snag_addr *peer)
+{
+	struct tuple_walk w;
+	uint32_t at;
+
+	tuple_walk_begin(&w, q->m, peer, local);
+	return tuple_walk_next(&w, &at) != NULL;
+}
+
+/* Who listens there, and has he room? */
+static void predict_listener(const struct question *q, const struct snag_addr *local, const struct snag_addr *peer)
+{
+	const struct model_sock *l;
+	enum listener_answer answer;
+	uint32_t listener, silent;
+
+	answer = listener_for(q->m, q->machine, peer, &listener, &silent);
+	l = record_of(q->m, listener, 0);
+	if (l && predict_knows(q, SNAG_FACT_QUEUE))
+		answer = listener_told(l, q->machine, q->c);
+	q->v->holder = l ? listener : silent;
+	if (answer == LISTENER_ROOM)
+		predict_allow(q);
+	else if (answer == LISTENER_FULL)
+		predict_wait(q, SNAG_WHY_QUEUE_FULL);
+	else if (answer == LISTENER_SYN_FULL && !meets_remains(q, local, peer))
+		predict_wait(q, SNAG_WHY_SYN_QUEUE_FULL);
+	else if (answer == LISTENER_NONE)
+		predict_refuse(q, ECONNREFUSED, SNAG_WHY_NO_LISTENER);
+	else
+		predict_withhold(q, SNAG_UNSURE_PEER);
+	if (answer == LISTENER_NONE && !predict_knows(q, SNAG_FACT_WHOLE))
+		predict_withhold(q, SNAG_UNSURE_PEER);
+}
+
+/* What the SYN meets, on this machine, decides a blocking call. */
 static void predict_meeting(const struct question *q, const struct snag_addr *local, const struct snag_addr *peer)
 {
-	enum listener_answer answer;
-	uint32_t listener;
-
-	if (!q->c->blocking) {
-		predict_refuse(q, EINPROGRESS, SNAG_WHY_NONE);
-		return;
-	}
 	if (((q->r->flags & MODEL_MAPPED) && !addr_is_mapped(peer)) || comes_towards(q, local, peer)) {
 		predict_withhold(q, SNAG_UNSURE_PEER);	/* nothing is sent, or not answered at once: it waits */
 		return;
@@ -172,15 +202,17 @@ static void predict_meeting(const struct question *q, const struct snag_addr *lo
 		predict_withhold(q, SNAG_UNSURE_PEER);
 		return;
 	}
-	answer = listener_for(q->m, q->machine, peer, &listener, &q->v->holder);
-	if (answer == LISTENER_ROOM)
-		predict_allow(q);
-	else if (answer == LISTENER_NONE)
-		predict_refuse(q, ECONNREFUSED, SNAG_WHY_NO_LISTENER);
-	else
-		predict_withhold(q, SNAG_UNSURE_PEER);
-	if (answer == LISTENER_NONE && !predict_knows(q, SNAG_FACT_WHOLE))
-		predict_withhold(q, SNAG_UNSURE_PEER);
+	predict_listener(q, local, peer);
+}
+
+/* One that does not wait is told EINPROGRESS, and may as well be told why nothing comes of it. */
+static void predict_under_way(const struct question *q)
+{
+	bool waits = q->v->sure == SNAG_WAITS;
+
+	if (!waits)
+		q->v->holder = 0;
+	predict_refuse(q, EINPROGRESS, waits ? q->v->why : SNAG_WHY_NONE);
 }
 
 static void predict_attempt(const struct question *q)
@@ -208,6 +240,8 @@ static void predict_attempt(const struct question *q)
 		predict_withhold(q, SNAG_UNSURE_PEER);
 	} else if (may_leave(q, &local, &peer)) {
 		predict_meeting(q, &local, &peer);
+		if (!q->c->blocking)
+			predict_under_way(q);
 	}
 }
 

@@ -52,6 +52,12 @@ static inline bool record_is_datagram(const struct model_sock *r)
 	return r->proto == SNAG_PROTO_UDP || r->type == 2 /* SOCK_DGRAM */;
 }
 
+/* A request in a listener's SYN queue: it holds no port. */
+static inline bool record_half_open(const struct model_sock *r)
+{
+	return r->state == SNAG_STATE_SYN_RECV;
+}
+
 /* bind() to a specific IPv6 address sets IPV6_V6ONLY: __inet6_bind() (net/ipv6/af_inet6.c). */
 void record_local(struct model_sock *r, const struct snag_addr *a);
 

@@ -3,6 +3,7 @@
 #include "conn.h"
 #include "port.h"
 #include "record.h"
+#include "request.h"
 #include "tuple.h"
 
 #include <base/base.h>
@@ -25,8 +26,10 @@ bool model_told_bare(struct model *m, const struct snag_addr *local, const struc
 		;
 	if (!r)
 		return false;
-	if (!r->until_ns)
-		return true;	/* queued at its listener */
+	if (!r->until_ns) {
+		request_told(m, at, tcp_state, now_ns);
+		return true;
+	}
 	if (tcp_state == TCP_TIME_WAIT && r->state != SNAG_STATE_TIME_WAIT) {
 		conn_part(m, at);
 		record_state(record_at(m, at, 0), SNAG_STATE_TIME_WAIT, now_ns);
@@ -37,29 +40,35 @@ bool model_told_bare(struct model *m, const struct snag_addr *local, const struc
 	return true;
 }
 
-/* The next closed one at or behind `at` and its twins; 0: none. */
-static uint32_t next_closed(const struct model *m, uint32_t at, uint32_t *steps)
+/* Can it end without a word to the model? What was closed does; and a connection whose other end no process of the
+ * session has. */
+static bool may_have_gone(uint32_t at, const struct model_sock *r)
 {
-	const struct model_sock *r;
+	bool followed = r->other && !model_is_bare(r->other);
 
-	for (; *steps && (r = record_of(m, at, 0)); at = r->twin_next, --*steps)
-		if (model_is_bare(at) && r->until_ns)
-			return at;
-	return 0;
+	return model_is_bare(at) ? r->until_ns != 0 : record_connected(r) && !followed;
+}
+
+/* The kernel does not list it: of what was closed nothing is left; a socket has no connection any more. */
+static void not_listed(struct model *m, uint32_t at)
+{
+	if (model_is_bare(at))
+		bare_free(m, at);
+	else
+		record_at(m, at, 0)->flags |= MODEL_DOUBT;
 }
 
 void model_told_all(struct model *m, uint16_t port, model_listed_fn *listed, void *arg)
 {
-	uint32_t at, closed, steps = MODEL_BARES, chain = port ? port : PORT_NONE;
+	uint32_t at, next, steps = SNAG_SOCKS + MODEL_BARES, chain = port ? port : PORT_NONE;
 	const struct model_sock *r;
 	struct port_walk w;
 
 	port_walk_begin(&w, m, chain);
-	while ((r = port_walk_next(&w, &at)))
-		for (closed = next_closed(m, at, &steps); closed; closed = next_closed(m, at, &steps)) {
-			r = record_of(m, closed, 0);
-			at = r->twin_next;
-			if (!listed(arg, &r->local, &r->peer))
-				bare_free(m, closed);
+	while (port_walk_next(&w, &at))
+		for (; steps && (r = record_of(m, at, 0)); at = next, steps--) {
+			next = r->twin_next;
+			if (may_have_gone(at, r) && !listed(arg, &r->local, &r->peer))
+				not_listed(m, at);
 		}
 }

@@ -88,6 +88,8 @@ HOOK int connect(int fd, const struct sockaddr *sa, socklen_t len)
 		hook_done(&h, r);
 		if (engine.audit || engine_keeps_waits(&engine))
 			facts_local(fd, &h.out.local);
+		if (unlikely(engine.audit))
+			h.out.tcp_state = facts_tcp_state(&h.call);
 	}
 	if (!h.out.err || h.out.err == EINPROGRESS)
 		stream_made(&h, fd, h.ref);

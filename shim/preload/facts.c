@@ -113,14 +113,17 @@ static bool fact_queue(struct snag_call *c, const void *caller)
 	return true;
 }
 
-static bool fact_tcp_state(struct snag_call *c, const void *caller)
+uint8_t facts_tcp_state(const struct snag_call *c)
 {
 	struct tcp_info info;
+	return c->proto == SNAG_PROTO_TCP && tcp_info(c->fd, &info) ? info.tcpi_state : 0;
+}
+
+static bool fact_tcp_state(struct snag_call *c, const void *caller)
+{
 	(void)caller;
-	if (c->proto != SNAG_PROTO_TCP || !tcp_info(c->fd, &info))
-		return false;
-	c->tcp_state = info.tcpi_state;
-	return true;
+	c->tcp_state = facts_tcp_state(c);
+	return c->tcp_state != 0;
 }
 
 bool facts_local(int fd, struct snag_addr *a)

@@ -8,6 +8,9 @@
 /* Fill in those of `facts` (enum snag_fact) that can be had; c->facts names them. */
 void facts_fill(struct snag_call *c, unsigned facts, const void *caller);
 
+/* tcpi_state of the call's socket; 0: none. */
+uint8_t facts_tcp_state(const struct snag_call *c);
+
 /* The address of a socket's own end, as getsockname() says; false: none to be had. */
 bool facts_local(int fd, struct snag_addr *a);
 

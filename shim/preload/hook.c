@@ -287,7 +287,7 @@ void hook_made(struct hook *h, int fd)
 /* The kernel refused: what it can tell of others is asked before the session's lock is taken. */
 static void look_around(struct hook *h, struct engine_holder *who)
 {
-	if (h->stood && h->plan.sure == SNAG_CERTAIN && h->out.real_err != h->plan.model_err)
+	if (h->stood && h->plan.sure != SNAG_WITHHELD && !engine_foretold(&h->call, &h->plan, &h->out))
 		h->out.raced = outside_raced(h);
 	if (h->out.real_err == EADDRINUSE && kinds[h->call.call] & LOCKS)
 		outside_explain(h, who);

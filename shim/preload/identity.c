@@ -145,6 +145,7 @@ static void ask_kernel(int fd, struct model_facts *f)
 	if (f->proto == SNAG_PROTO_TCP && sys_call(SYS_getsockopt, fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0) {
 		f->state = state_of_tcp(info.tcpi_state, bound);
 		f->backlog = listens ? (int32_t)info.tcpi_sacked : 0;	/* on a listener: its queue's limit */
+		f->defers = option(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT) > 0;
 	}
 }
 

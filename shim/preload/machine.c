@@ -5,19 +5,16 @@
 
 static struct model_machine machine;
 
-/* The n-th number (from 0) in a file of /proc/sys/net. */
-static uint32_t setting(const char *name, unsigned n, uint32_t otherwise)
+/* The n-th number (from 0) in a file. */
+static uint32_t number_in(const char *path, unsigned n, uint32_t otherwise)
 {
-	char path[96], text[64];
-	size_t len = 0;
+	char text[64];
 	uint64_t value = 0;
-	sys_append(path, sizeof(path), &len, "/proc/sys/net/");
-	sys_append(path, sizeof(path), &len, name);
 	const char *p = sys_read_file(path, text, sizeof(text)) > 0 ? text : "";
 	for (unsigned i = 0; i < n; i++) {
 		while (*p >= '0' && *p <= '9')
 			p++;
-		while (*p == ' ' || *p == '\t')
+		while (*p == ' ' || *p == '\t' || *p == '.')
 			p++;
 	}
 	if (*p < '0' || *p > '9')
@@ -52,6 +49,23 @@ static const uint8_t *reserved_ports(void)
 	return reserved;
 }
 
+/* The same in a file of /proc/sys/net. */
+static uint32_t setting(const char *name, unsigned n, uint32_t otherwise)
+{
+	char path[96];
+	size_t len = 0;
+	sys_append(path, sizeof(path), &len, "/proc/sys/net/");
+	sys_append(path, sizeof(path), &len, name);
+	return number_in(path, n, otherwise);
+}
+
+/* Is this Linux major.minor, or later? */
+static bool release_is(unsigned major, unsigned minor)
+{
+	uint32_t is_major = number_in("/proc/sys/kernel/osrelease", 0, 0);
+	return is_major > major || (is_major == major && number_in("/proc/sys/kernel/osrelease", 1, 0) >= minor);
+}
+
 const struct model_machine *machine_read(void)
 {
 	machine = (struct model_machine){
@@ -61,6 +75,9 @@ const struct model_machine *machine_read(void)
 		.tw_reuse = (uint8_t)setting("ipv4/tcp_tw_reuse", 0, 2),
 		.tw_reuse_delay_ms = setting("ipv4/tcp_tw_reuse_delay", 0, 1000),
 		.somaxconn = setting("core/somaxconn", 0, 4096),
+		.max_syn_backlog = setting("ipv4/tcp_max_syn_backlog", 0, 128),
+		.syncookies = (uint8_t)setting("ipv4/tcp_syncookies", 0, 1),
+		.syn_one_more = release_is(6, 14),
 		.fin_timeout_ms = setting("ipv4/tcp_fin_timeout", 0, 60) * 1000,
 		.nonlocal_bind = setting("ipv4/ip_nonlocal_bind", 0, 0) != 0,
 		.nonlocal_bind6 = setting("ipv6/ip_nonlocal_bind", 0, 0) != 0,

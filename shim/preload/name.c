@@ -10,6 +10,7 @@
 #include <effects/tune.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 
 HOOK int socket(int domain, int type, int protocol)
@@ -163,7 +164,8 @@ HOOK int setsockopt(int fd, int level, int name, const void *value, socklen_t le
 {
 	struct hook h;
 	bool needed = is_modelled(level, name) || hook_wanted(SNAG_CALL_setsockopt) ||
-		      (engine.audit && level == SOL_SOCKET && name == SO_LINGER);
+		      (engine.audit && ((level == SOL_SOCKET && name == SO_LINGER) ||
+					(level == IPPROTO_TCP && name == TCP_DEFER_ACCEPT)));
 	if (!needed || !hook_enter(&h, SNAG_CALL_setsockopt, fd))
 		return real.setsockopt(fd, level, name, value, len);
 	h.call.arg[0] = level;

@@ -3,7 +3,9 @@
 #include "identity.h"
 #include <base/sys.h>
 #include <model/foreign.h>
+#include <model/listener.h>
 #include <model/port.h>
+#include <model/route.h>
 #include <netinet/tcp.h>
 #include <probe/diag.h>
 #include <probe/owner.h>
@@ -96,6 +98,12 @@ void outside_free(struct outside_list *l)
 
 /* ---- the model ---- */
 
+/* Half-open, in the SYN queue of a listener. */
+static bool is_request(const struct diag_sock *s)
+{
+	return s->state == TCP_SYN_RECV && !s->inode;
+}
+
 static uint8_t state_of(const struct diag_sock *s)
 {
 	const struct model_sock bound = { .state = SNAG_STATE_BOUND };
@@ -124,14 +132,17 @@ static struct model_foreign foreign_of(const struct diag_sock *s)
 }
 
 /* The sockets that a prediction stands on, as a number that tells two moments apart. A connect adds to its peer's port
- * by itself: there only those count that could have answered. */
+ * by itself: there only those count that could have answered, and how many wait at them. */
 static uint64_t sum_of(const struct hook *h, const struct outside_list *l)
 {
-	uint64_t sum = 1;
+	bool connects = h->call.call == SNAG_CALL_connect;
+	uint64_t sum = connects && h->out.ret == 0 && h->out.seen ? 0 : 1;	/* its own place in the queue apart */
 	for (uint32_t i = 0; i < l->n; i++) {
 		const struct diag_sock *s = &l->sock[i];
-		if (s->cookie != l->own && (h->call.call != SNAG_CALL_connect || s->state == TCP_LISTEN))
+		if (s->cookie != l->own && (!connects || s->state == TCP_LISTEN))
 			sum += (s->cookie << 8 | s->state) * 0x9e3779b97f4a7c15ull;
+		if (connects)
+			sum += s->queue_len + is_request(s);
 	}
 	return sum;
 }
@@ -158,6 +169,32 @@ static bool is_listed(void *arg, const struct snag_addr *local, const struct sna
 	return false;
 }
 
+static uint32_t listener_at(const struct snag_addr *to)
+{
+	uint32_t listener, silent;
+	return listener_for(engine.model, NULL, to, &listener, &silent) == LISTENER_NONE ? 0 : listener;
+}
+
+/* connect: the queues of the listener of the session that gets the SYN. */
+static void tell_queue(struct hook *h, const struct outside_list *l)
+{
+	struct snag_call *c = &h->call;
+	const struct model_sock *m = model_peek(engine.model, c->sock, c->serial);
+	struct snag_addr to = m ? route_meant(&m->local, &l->at) : l->at;
+	uint32_t listener = listener_at(&to);
+	c->syn_queue = 0;
+	for (uint32_t i = 0; listener && i < l->n; i++) {
+		const struct diag_sock *s = &l->sock[i];
+		if (is_request(s)) {
+			c->syn_queue += listener_at(&s->local) == listener;
+		} else if (s->state == TCP_LISTEN && sock_find(&session, s->cookie).sock == listener) {
+			c->queue = (int32_t)s->queue_len;
+			c->queue_max = (int32_t)s->queue_limit;
+			c->facts |= SNAG_FACT_QUEUE;
+		}
+	}
+}
+
 void outside_enter(struct hook *h, const struct outside_list *l)
 {
 	bool whole = !l->cut && l->version == port_version(engine.model, port_chain(l->proto, &l->at));
@@ -165,7 +202,7 @@ void outside_enter(struct hook *h, const struct outside_list *l)
 	for (uint32_t i = 0; i < l->n && whole; i++) {
 		const struct diag_sock *s = &l->sock[i];
 		struct model_foreign f = foreign_of(s);
-		if (is_known(h, l, s))
+		if (is_known(h, l, s) || is_request(s))	/* which holds no port */
 			continue;
 		whole = model_foreign_add(engine.model, &f);
 	}
@@ -173,6 +210,8 @@ void outside_enter(struct hook *h, const struct outside_list *l)
 		model_told_all(engine.model, l->at.port, is_listed, (void *)l);
 	if (whole)
 		h->call.facts |= SNAG_FACT_WHOLE;
+	if (whole && h->call.call == SNAG_CALL_connect && l->proto == SNAG_PROTO_TCP)
+		tell_queue(h, l);
 	h->stood = sum_of(h, l);
 }
 
