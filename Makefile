@@ -147,7 +147,7 @@ $(B)/tests/live: $(LIVE_OBJS) $(LIB_OBJS)
 
 $(B)/programs/%: tests/programs/%.c
 	@mkdir -p $(@D)
-	$(call say,CC,$<) $(CC) -D_GNU_SOURCE -std=gnu11 -g -O1 -Wall -Wextra -o $@ $< -lpthread
+	$(call say,CC,$<) $(CC) -D_GNU_SOURCE -std=gnu11 -g -O1 -Wall -Wextra -MMD -MP -MF $@.d -o $@ $< -lpthread
 
 $(B)/bench/%.so: tests/bench/%.c
 	@mkdir -p $(@D)

@@ -196,18 +196,20 @@ static int reconnect(const struct reset *s)
 	return other < 0 ? other : 0;
 }
 
-static int disconnect(const struct reset *s)
+/* The kernel leaves an error of its own (tcp_disconnect()), for whoever asks first. */
+static int disconnect(const struct reset *s, bool *strayed)
 {
 	struct sockaddr none = { .sa_family = AF_UNSPEC };
 	struct silence_mute mute = { .way = 0 };
-	int err;
+	int err = 0;
 	socklen_t len = sizeof(err);
 	if (s->end == SNAG_END_SELF)
 		silence_mute(s->fd, &mute);	/* where that fails the peer hears of it at once */
 	int r = (int)sys_call(SYS_connect, s->fd, &none, sizeof(none));
 	silence_speak(s->fd, &mute);
-	if (r == 0)	/* its own error, left behind by the kernel */
+	if (r == 0)
 		sys_call(SYS_getsockopt, s->fd, SOL_SOCKET, SO_ERROR, &err, &len);
+	*strayed = r == 0 && !err;
 	return r;
 }
 
@@ -217,7 +219,8 @@ int reset_attempt(int fd, const struct snag_addr *to)
 	struct sockaddr_storage at;
 	s.local_len = addr_to_sockaddr(to, &s.local);
 	int listener = s.local_len ? listen_beside(&s, &at) : -EAFNOSUPPORT;
-	int r = listener < 0 ? listener : disconnect(&s);
+	bool strayed;
+	int r = listener < 0 ? listener : disconnect(&s, &strayed);
 	int other = r < 0 ? r : meet(&s, listener, &at);
 	if (listener >= 0)
 		sys_close(listener);
@@ -226,7 +229,7 @@ int reset_attempt(int fd, const struct snag_addr *to)
 	return other < 0 ? other : 0;
 }
 
-int reset_connection(int fd, unsigned end)
+int reset_connection(int fd, unsigned end, bool *strayed)
 {
 	struct reset s = { .fd = fd, .end = end, .local_len = sizeof(s.local) };
 	int r, state = tcp_state(fd);
@@ -241,7 +244,7 @@ int reset_connection(int fd, unsigned end)
 	flush(fd);
 	r = take_data(&s);
 	if (r == 0)
-		r = disconnect(&s);
+		r = disconnect(&s, strayed);
 	if (r == 0)
 		r = reconnect(&s);
 	if (s.data)

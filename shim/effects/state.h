@@ -15,14 +15,15 @@ struct fault_state {
 	uint64_t sent, received;	/* bytes that the program really moved, where a rule counts them */
 	uint64_t recv_until_ns, send_until_ns;	/* session time until which nothing moves; 0: no stall */
 	uint32_t pending;	/* enum snag_action | enum snag_end << 8: to be done at the first recv or send; 0: nothing */
-	uint32_t busy;		/* thread id of who resets the connection at this moment; 0: nobody */
+	uint32_t busy;		/* thread id of who resets the connection at this moment; 0: nobody. A futex */
 	uint32_t spurious;	/* recv: so many more calls find nothing */
 	uint32_t rule;		/* index + 1 of the rule that said so */
 	uint32_t lowat;		/* what SO_RCVLOWAT was before a stall hid what arrives; 0: nothing is hidden */
+	uint32_t strayed;	/* 1: a call has got an error that belonged to the middle of a reset; it makes itself again */
 	uint32_t late;		/* serial, while a process is to end its connection attempt; 0: none is */
 	uint32_t overflow;	/* listener: index + 1 of the rule that resets clients which find its queue full; 0: none */
 	uint32_t least;		/* blackhole, self: what silence_deafen answered */
-	uint8_t spare[56];
+	uint8_t spare[52];
 };
 _Static_assert(sizeof(struct fault_state) == 128, "fault_state stands in shared memory");
 

@@ -4,6 +4,7 @@
  * event is taken out of what the program gets, and the wait goes on. */
 #include "epset.h"
 #include "held.h"
+#include "resets.h"
 #include "wait.h"
 
 struct epoll_wait_args {
@@ -122,6 +123,7 @@ HOOK int epoll_pwait2(int epfd, struct epoll_event *events, int max, const struc
 HOOK int epoll_ctl(int epfd, int op, int fd, struct epoll_event *event)
 {
 	struct ready_guard g;
+	resets_met(fd);		/* it does not stand there meanwhile */
 	if (likely(!(load_relaxed(&ready_flags) & READY_SETS)) || !ready_lock(&g))
 		return real.epoll_ctl(epfd, op, fd, event);
 	int r = real.epoll_ctl(epfd, op, fd, event);	/* in one step with what is remembered of it; it never waits */

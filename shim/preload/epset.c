@@ -159,11 +159,20 @@ static long control(int op, int epfd, int fd, uint32_t events, uint64_t data)
 	return sys_call(SYS_epoll_ctl, epfd, op, fd, &e);
 }
 
+/* Of a used-up one the kernel reports nothing, but would report EPOLLERR and EPOLLHUP of it once it is put back. */
+static bool used_up(const struct epset_place *p)
+{
+	return !(p->events & ~(uint32_t)(EPOLLONESHOT | EPOLLET | EPOLLWAKEUP | EPOLLEXCLUSIVE));
+}
+
 void epset_take(struct epset_places *p, struct sock_ref r)
 {
+	unsigned n = 0;
 	epset_find(p, r);
 	for (unsigned i = 0; i < p->n; i++)
-		control(EPOLL_CTL_DEL, p->place[i].epfd, p->place[i].fd, 0, 0);
+		if (!used_up(&p->place[i]) && control(EPOLL_CTL_DEL, p->place[i].epfd, p->place[i].fd, 0, 0) == 0)
+			p->place[n++] = p->place[i];
+	p->n = n;
 }
 
 void epset_put(const struct epset_places *p)

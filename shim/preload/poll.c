@@ -3,6 +3,7 @@
  * Each real wait ends no later than the next thing that is due, which is then done, and the wait goes on with the time
  * that is left. */
 #include "held.h"
+#include "resets.h"
 #include "wait.h"
 #include <poll.h>
 #include <string.h>
@@ -77,6 +78,15 @@ static int veil_lift(const struct veil *v, struct pollfd *fds, nfds_t n, int fou
 	return found;
 }
 
+/* Has one that was found been in the middle of a reset? */
+static bool poll_met_reset(const struct pollfd *fds, nfds_t n)
+{
+	bool met = false;
+	for (nfds_t i = 0; (load_relaxed(&ready_flags) & READY_BREAKS) && i < n; i++)
+		met |= fds[i].revents && resets_met(fds[i].fd);
+	return met;
+}
+
 static int poll_watched(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask)
 {
 	struct timespec left;
@@ -95,7 +105,7 @@ static int poll_watched(struct pollfd *fds, nfds_t n, const struct timespec *tim
 		if (r >= 0)
 			r = veil_lift(&v, fds, n, r);
 		veil_drop(&v, n);
-		if (r < 0 || (r > 0 && changes == load_acquire(&ready_changes)))
+		if (r < 0 || (r > 0 && !poll_met_reset(fds, n) && changes == load_acquire(&ready_changes)))
 			return r;
 		if (r == 0 && wait_is_over(end))
 			return 0;
@@ -213,6 +223,18 @@ static int veil_set(fd_set *set, int n, uint64_t *due)
 	return hidden;
 }
 
+static bool select_met_reset(fd_set *const set[3], int n)
+{
+	bool met = false;
+	for (int fd = 0; (load_relaxed(&ready_flags) & READY_BREAKS) && fd < n; fd++) {
+		unsigned long bit = 1ul << fd % (8 * (int)sizeof(long));
+		unsigned at = (unsigned)fd / (8 * sizeof(long));
+		for (int i = 0; i < 3; i++)
+			met |= set[i] && (((unsigned long *)set[i])[at] & bit) && resets_met(fd);
+	}
+	return met;
+}
+
 static int select_watched(int n, fd_set *const set[3], const struct timespec *timeout, const sigset_t *mask)
 {
 	struct fd_sets asked;
@@ -231,7 +253,7 @@ static int select_watched(int n, fd_set *const set[3], const struct timespec *ti
 		ready_run();
 		if (r > 0)
 			r -= veil_set(set[0], n, &shown);
-		if (r < 0 || (r > 0 && changes == load_acquire(&ready_changes)))
+		if (r < 0 || (r > 0 && !select_met_reset(set, n) && changes == load_acquire(&ready_changes)))
 			return r;
 		if (r == 0 && wait_is_over(end))
 			return 0;

@@ -22,6 +22,8 @@ static uint32_t lock_pid;	/* the process that it speaks of: a fork child finds i
 
 static unsigned flags_of_step(const struct rule_step *s, unsigned call)
 {
+	if (s->action == SNAG_ACTION_reset)	/* for stream calls, also where one has made the connection */
+		return READY_BREAKS | READY_SETS;
 	if (call == SNAG_CALL_accept || call == SNAG_CALL_accept4)
 		return s->action == SNAG_ACTION_hold	 ? READY_HOLDS | READY_SETS
 		       : s->action == SNAG_ACTION_spurious ? READY_SETS

@@ -17,12 +17,13 @@ enum ready_flag {
 	READY_HIDDEN = 1 << 4,	/* listeners are hidden in its epoll sets */
 	READY_STALLS = 1 << 5,	/* sockets of this process hide what has arrived */
 	READY_RESETS = 1 << 6,	/* listeners may reset clients that find their queue full */
+	READY_BREAKS = 1 << 7,	/* the policy may reset connections: they may be in the middle of it */
 };
 
 /* 0: every wait hook goes straight to the real call; so it does in a process that has left the session, or found no place
  * in it. */
 extern uint32_t ready_flags;
-/* Bumped when a late connection was begun anew: what a wait saw before may be the moment in between. */
+/* Bumped when a late connection was begun anew, or one is reset: what a wait saw before may be the moment in between. */
 extern uint32_t ready_changes;
 
 /* From the policy, at the start. */

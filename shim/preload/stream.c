@@ -1,6 +1,7 @@
 /* stream.c - the way of the calls that move bytes */
 #include "stream.h"
 #include "pending.h"
+#include "resets.h"
 #include "stall.h"
 #include <base/calls.h>
 #include <base/sys.h>
@@ -9,11 +10,8 @@
 #include <effects/reset.h>
 #include <effects/silence.h>
 #include <effects/wait.h>
-#include <session/lock.h>
 #include <signal.h>
 
-#define BUSY_NS NSEC_PER_SEC		/* a reset by another thread takes far less; its thread may have died in it */
-#define BUSY_STEP_NS (NSEC_PER_MSEC / 10)
 #define BUFFERS_MAX 1024		/* UIO_MAXIOV */
 
 uint32_t stream_ways;
@@ -100,36 +98,6 @@ static void set_spent(struct fault_state *f, unsigned bits)
 		__atomic_fetch_or(&f->spent, bits, __ATOMIC_ACQ_REL);
 }
 
-/* For the model it is as if the program had disconnected it: what connect chose is given back (net/ipv4/tcp.c,
- * tcp_done()). */
-static void tell_model(struct sock_ref r)
-{
-	struct snag_call c = { .call = SNAG_CALL_connect, .sock = r.sock, .serial = r.serial, .proto = SNAG_PROTO_TCP };
-	struct snag_outcome o = { .seen = SNAG_SEEN, .end_ns = self_now() };
-	struct session_guard g;
-	bool locked = self_on_port(r.sock);
-	if (locked && !self_lock(&g))
-		return;
-	model_learn(engine.model, &c, &o, o.end_ns);
-	if (locked)
-		self_unlock(&g);
-}
-
-static int do_reset(int fd, struct sock_ref ref, struct fault_state *f, unsigned end)
-{
-	if (f)
-		store_release(&f->busy, sys_gettid());
-	if (f && (load_relaxed(&f->spent) & SNAG_SPENT_DEAF))
-		silence_hear(fd, (int)load_relaxed(&f->least));
-	int r = reset_connection(fd, end);
-	set_spent(f, SNAG_SPENT_RESET);
-	if (f)
-		store_release(&f->busy, 0);
-	if (r == 0 && end != SNAG_END_PEER)
-		tell_model(ref);
-	return r;
-}
-
 static int do_blackhole(int fd, struct sock_ref r, struct fault_state *f, unsigned end)
 {
 	struct silence_mute mute;
@@ -157,7 +125,7 @@ static const struct {
 	uint8_t action;
 	int (*act)(int fd, struct sock_ref r, struct fault_state *f, unsigned end);
 } deeds[] = {
-	{ SNAG_ACTION_reset, do_reset },
+	{ SNAG_ACTION_reset, resets_do },
 	{ SNAG_ACTION_blackhole, do_blackhole },
 	{ SNAG_ACTION_eof, do_eof },
 };
@@ -344,21 +312,14 @@ bool stream_go(struct stream *s)
 
 /* ---- the result ---- */
 
-/* In the middle of a reset, or at its begin, the kernel says that there is no connection: wait for its end. */
-static bool met_reset(struct stream *s, long ret)
+/* The call is to be made again: its answer was that of the middle of a reset by another thread. */
+static bool met_reset(struct stream *s)
 {
-	struct timespec step = sys_timespec(BUSY_STEP_NS);
 	struct fault_state *f = s->again || (s->spent & SNAG_SPENT_RESET) ? NULL : state_of(s->h.ref, false);
-	uint64_t end;
-	if (!f || ret >= 0 || (errno != ENOTCONN && errno != EPIPE && errno != ECONNRESET))
-		return false;
-	if (!load_acquire(&f->busy) && !(load_acquire(&f->spent) & SNAG_SPENT_RESET))
-		return false;
-	end = self_now() + BUSY_NS;
-	while (load_acquire(&f->busy) && self_now() < end)
-		sys_call(SYS_nanosleep, &step, NULL);
-	s->again = true;
-	return true;
+	int err = errno;
+	s->again = f && resets_stray(f, err);
+	errno = err;
+	return s->again;
 }
 
 /* epoll(7): a program that waits for edges may take a short count for the end of what there is, and wait for the next
@@ -372,7 +333,7 @@ static void raise_after_cut(const struct stream *s)
 bool stream_again(struct stream *s, long ret, ssize_t bytes)
 {
 	struct fault_state *f = counts ? s->state : NULL;
-	if (unlikely(ret < 0) && met_reset(s, ret))
+	if (unlikely(ret < 0) && met_reset(s))
 		return true;
 	hook_done(&s->h, ret);
 	if (unlikely(s->most < s->want) && ret > 0)
