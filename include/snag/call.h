@@ -63,7 +63,8 @@ enum snag_target {
 	SNAG_TARGET_NOBODY,	/* no socket that listens */
 	SNAG_TARGET_ROOM,	/* one that listens, with room in its queue */
 	SNAG_TARGET_FULL,
-	SNAG_TARGET_OTHER,	/* one of another type, or that does not let us in */
+	SNAG_TARGET_OTHER,	/* one of another type */
+	SNAG_TARGET_DENIED,	/* a file that the caller may not write to */
 };
 
 /* Who calls. Ordinals are keyed to the place in the fork tree, so that they are the same in every run. */

@@ -12,6 +12,7 @@
 #include "name.h"
 #include "port.h"
 #include "record.h"
+#include "route.h"
 #include "traffic.h"
 #include "tuple.h"
 
@@ -57,7 +58,7 @@ static void address_lost(struct model_sock *r, int err)
 /* With IP_FREEBIND, or ip_nonlocal_bind, an address may be another machine's. */
 static bool is_away(const struct model_sock *r, const struct snag_call *c, const struct snag_addr *a)
 {
-	if (addr_is_any(a) || addr_is_loopback(a))
+	if (!route_is_source(a) || addr_is_loopback(a))
 		return false;
 	if (c->facts & SNAG_FACT_REACH)
 		return c->reach == SNAG_REACH_NOWHERE || c->reach == SNAG_REACH_AWAY;

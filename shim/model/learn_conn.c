@@ -175,6 +175,8 @@ static void begin_exact(struct model *m, struct model_sock *r, const struct snag
 	conn_leave(m, c->sock);
 	r->peer = route_meant(&r->local, &c->addr);
 	r->local = o->local;
+	if (addr_is_any(&r->local))	/* it has been given back already */
+		route_source(&r->local, &r->peer);
 	record_state(r, SNAG_STATE_SYN_SENT, now_ns);
 	if (chosen) {
 		r->flags |= MODEL_BY_CONNECT;
@@ -302,7 +304,7 @@ static void learn_connect_unix(struct model_sock *r, const struct snag_call *c, 
 
 	r->role = connects ? SNAG_ROLE_CLIENT : SNAG_ROLE_NONE;
 	r->peer = connects ? c->addr : (struct snag_addr){0};
-	record_state(r, connects ? SNAG_STATE_ESTABLISHED : SNAG_STATE_BOUND, now_ns);
+	record_state(r, connects ? SNAG_STATE_ESTABLISHED : r->local.family ? SNAG_STATE_BOUND : SNAG_STATE_CLOSED, now_ns);
 }
 
 /* A try has begun that goes to a mapped address: tcp_v6_connect() never takes the socket back to IPv6. */

@@ -146,6 +146,16 @@ static enum bind_answer ask_udp(const struct model *m, uint32_t self, const stru
 	return BIND_FREE;
 }
 
+/* unix_abstract_hash() (net/unix/af_unix.c): each type of socket has abstract names of its own. */
+static bool name_apart(const struct model *m, uint32_t self, uint32_t other)
+{
+	const struct model_sock *a = record_of(m, self, 0), *b = record_of(m, other, 0);
+	uint16_t len;
+	const char *path = model_path(m, other, &len);
+
+	return a && b && a->type != b->type && path && !path[0];
+}
+
 static enum bind_answer ask_unix(const struct model *m, uint32_t self, const struct bind_claim *new, uint32_t *holder)
 {
 	const struct model_sock *r;
@@ -154,7 +164,7 @@ static enum bind_answer ask_unix(const struct model *m, uint32_t self, const str
 
 	port_walk_begin(&w, m, port_chain(SNAG_PROTO_UNIX, &new->addr));
 	while ((r = port_walk_next(&w, &at))) {
-		if (at == self || memcmp(&r->local, &new->addr, sizeof(r->local)))
+		if (at == self || memcmp(&r->local, &new->addr, sizeof(r->local)) || name_apart(m, self, at))
 			continue;
 		*holder = at;
 		return BIND_CONFLICT;

@@ -153,7 +153,7 @@ static void predict_listen(const struct question *q)
 		predict_listen_port(q);
 }
 
-/* inet_csk_accept(): a connection that waits is taken; without one, only who may not wait has an answer. */
+/* inet_csk_accept(), unix_accept(): a connection that waits is taken; without one, only who may not wait has an answer. */
 static void predict_accept(const struct question *q)
 {
 	const struct model_sock *r = q->r;

@@ -77,35 +77,12 @@ static bool tcp_info(int fd, struct tcp_info *info)
 	return sys_call(SYS_getsockopt, fd, IPPROTO_TCP, TCP_INFO, info, &len) == 0;
 }
 
-struct own_queue {
-	uint64_t cookie;
-	struct snag_call *call;
-	bool found;
-};
-
-static bool is_own(void *arg, const struct named_sock *s)
-{
-	struct own_queue *q = arg;
-	q->found = s->cookie == q->cookie;
-	if (q->found) {
-		q->call->queue = (int32_t)s->queue_len;
-		q->call->queue_max = (int32_t)s->queue_limit;
-	}
-	return !q->found;
-}
-
-static bool unix_queue(struct snag_call *c)
-{
-	struct own_queue q = { .cookie = identity_cookie(c->fd), .call = c };
-	return named_dump(false, is_own, &q) == 0 && q.found;
-}
-
 static bool fact_queue(struct snag_call *c, const void *caller)
 {
 	struct tcp_info info;
 	(void)caller;
 	if (c->proto == SNAG_PROTO_UNIX)
-		return unix_queue(c);
+		return named_queue(identity_cookie(c->fd), &c->queue, &c->queue_max) == 0;
 	if (c->proto != SNAG_PROTO_TCP || !tcp_info(c->fd, &info) || info.tcpi_state != TCP_LISTEN)
 		return false;
 	c->queue = (int32_t)info.tcpi_unacked;		/* on a listener: connections in the queue, and its limit */
@@ -243,43 +220,17 @@ static bool fact_path(struct snag_call *c, const void *caller)
 	return true;
 }
 
-struct target {
-	const struct snag_call *call;
-	int type;
-	struct stat st;
-	uint8_t answer;		/* enum snag_target */
-};
-
-static bool is_target(void *arg, const struct named_sock *s)
-{
-	struct target *t = arg;
-	const struct snag_call *c = t->call;
-	bool here = c->path[0] ? s->has_file && s->file_inode == (uint32_t)t->st.st_ino && s->file_dev == named_dev(&t->st)
-			       : s->name_len == c->path_len && !memcmp(s->name, c->path, c->path_len);
-	if (here)
-		t->answer = s->type != t->type		     ? SNAG_TARGET_OTHER
-			    : s->queue_len > s->queue_limit ? SNAG_TARGET_FULL
-							    : SNAG_TARGET_ROOM;
-	return !here;
-}
-
-/* unix_find_other() (net/unix/af_unix.c): a path leads to its file, an abstract name to its socket. */
 static bool fact_target(struct snag_call *c, const void *caller)
 {
-	char path[SNAG_PATH_MAX + 1] = { 0 };
-	struct target t = { .call = c, .answer = SNAG_TARGET_NOBODY };
-	socklen_t len = sizeof(t.type);
+	int type, target;
+	socklen_t len = sizeof(type);
 	(void)caller;
 	if (c->proto != SNAG_PROTO_UNIX || c->addr.family != AF_UNIX || !c->path_len || c->path_len > SNAG_PATH_MAX ||
-	    sys_call(SYS_getsockopt, c->fd, SOL_SOCKET, SO_TYPE, &t.type, &len) < 0)
+	    sys_call(SYS_getsockopt, c->fd, SOL_SOCKET, SO_TYPE, &type, &len) < 0)
 		return false;
-	memcpy(path, c->path, c->path_len);
-	if (path[0] && sys_stat(path, &t.st) == 0 && sys_call(SYS_faccessat2, AT_FDCWD, path, W_OK, AT_EACCESS) < 0)
-		t.answer = SNAG_TARGET_OTHER;
-	else if ((!path[0] || t.st.st_ino) && named_dump(false, is_target, &t) < 0)
-		return false;
-	c->target = t.answer;
-	return true;
+	target = named_find(c->path, c->path_len, type);
+	c->target = target < 0 ? 0 : (uint8_t)target;
+	return target >= 0;
 }
 
 static bool fact_last(struct snag_call *c, const void *caller)

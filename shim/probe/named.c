@@ -2,14 +2,18 @@
 #include "named.h"
 #include "netlink.h"
 
+#include <base/sys.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
 #include <linux/unix_diag.h>
 #include <netinet/tcp.h>
+#include <snag/call.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 struct question {
 	struct nlmsghdr h;
@@ -35,6 +39,8 @@ static void read_attribute(void *arg, unsigned type, const char *value, size_t l
 		s->has_file = true;
 		s->file_inode = pair[0];
 		s->file_dev = pair[1];
+	} else if (type == UNIX_DIAG_SHUTDOWN && len >= 1) {
+		s->shut = (uint8_t)value[0];
 	} else if (type == UNIX_DIAG_RQLEN && len >= sizeof(pair)) {
 		s->queue_len = pair[0];
 		s->queue_limit = pair[1];
@@ -81,4 +87,79 @@ int named_dump(bool all, named_each_fn *each, void *arg)
 	struct reader r = { each, arg };
 
 	return netlink_ask(NETLINK_SOCK_DIAG, &q, sizeof(q), SOCK_DIAG_BY_FAMILY, read_message, &r);
+}
+
+struct queue_search {
+	uint64_t cookie;
+	int32_t *len, *limit;
+	bool found;
+};
+
+static bool is_queue(void *arg, const struct named_sock *s)
+{
+	struct queue_search *q = arg;
+
+	q->found = s->cookie == q->cookie;
+	if (q->found) {
+		*q->len = (int32_t)s->queue_len;
+		*q->limit = (int32_t)s->queue_limit;
+	}
+	return !q->found;
+}
+
+int named_queue(uint64_t cookie, int32_t *len, int32_t *limit)
+{
+	struct queue_search q = { .cookie = cookie, .len = len, .limit = limit };
+	int err = named_dump(false, is_queue, &q);
+
+	return err ? err : q.found ? 0 : -ENOENT;
+}
+
+struct target_search {
+	const char *path;
+	uint16_t len;
+	int type;
+	struct stat st;
+	uint8_t answer;		/* enum snag_target */
+};
+
+/* unix_stream_connect(), unix_dgram_connect() (net/unix/af_unix.c). */
+static uint8_t target_of(const struct named_sock *s, int type)
+{
+	if (s->type != type)
+		return SNAG_TARGET_OTHER;
+	if (type == SOCK_DGRAM)
+		return SNAG_TARGET_ROOM;
+	if (s->state != TCP_LISTEN || (s->shut & 1))
+		return SNAG_TARGET_NOBODY;	/* or one that it has accepted */
+	return s->queue_len > s->queue_limit ? SNAG_TARGET_FULL : SNAG_TARGET_ROOM;
+}
+
+/* A path leads to its file; each type of socket has abstract names of its own: unix_find_other(), unix_abstract_hash(). */
+static bool is_target(void *arg, const struct named_sock *s)
+{
+	struct target_search *t = arg;
+	bool here = t->path[0] ? s->has_file && s->file_inode == (uint32_t)t->st.st_ino && s->file_dev == named_dev(&t->st)
+			       : s->type == t->type && s->name_len == t->len && !memcmp(s->name, t->path, t->len);
+
+	if (here)
+		t->answer = target_of(s, t->type);
+	return t->answer == SNAG_TARGET_NOBODY;
+}
+
+int named_find(const char *path, uint16_t len, int type)
+{
+	char file[SNAG_PATH_MAX + 1] = { 0 };
+	struct target_search t = { .path = path, .len = len, .type = type, .answer = SNAG_TARGET_NOBODY };
+	int err;
+
+	if (!len || len > SNAG_PATH_MAX)
+		return -EINVAL;
+	memcpy(file, path, len);
+	if (file[0] && sys_stat(file, &t.st) < 0)
+		return SNAG_TARGET_NOBODY;
+	if (file[0] && sys_call(SYS_faccessat2, AT_FDCWD, file, W_OK, AT_EACCESS) == -EACCES)
+		return SNAG_TARGET_DENIED;
+	err = named_dump(file[0] || type == SOCK_DGRAM, is_target, &t);
+	return err ? err : t.answer;
 }

@@ -1,6 +1,7 @@
 /* address.c - which address does a step name? */
 #include "address.h"
 #include "network.h"
+#include "unix.h"
 
 #include <probe/route.h>
 
@@ -14,7 +15,7 @@ static unsigned choose_port(const struct world *w, const struct step *p)
 	return p->b % 9 ? w->base : 80;
 }
 
-socklen_t address_choose(struct world *w, struct snag_call *c, const struct step *p, struct sockaddr_storage *ss)
+static socklen_t choose_inet(struct world *w, struct snag_call *c, const struct step *p, struct sockaddr_storage *ss)
 {
 	bool v6 = c->domain == AF_INET6, other = p->b % 61 == 60;
 	const char *text = network_addr(v6 != other, p->a);
@@ -37,4 +38,9 @@ socklen_t address_choose(struct world *w, struct snag_call *c, const struct step
 		c->addr = (struct snag_addr){0};
 	note(w, "%s, %u%s", text, port, len < 16 ? ", cut" : "");
 	return len;
+}
+
+socklen_t address_choose(struct world *w, struct snag_call *c, const struct step *p, struct sockaddr_storage *ss)
+{
+	return c->proto == SNAG_PROTO_UNIX ? unix_choose(w, c, p, ss) : choose_inet(w, c, p, ss);
 }

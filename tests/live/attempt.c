@@ -1,5 +1,6 @@
 /* attempt.c - one call: described with the facts that --audit would ask for, predicted, made, judged, learned. */
 #include "live.h"
+#include "unix.h"
 
 #include <base/names.h>
 #include <errno.h>
@@ -68,15 +69,21 @@ static void ask_facts(struct snag_call *c, int fd)
 	c->pending = (p.revents & POLLERR) != 0;
 	if (c->proto == SNAG_PROTO_TCP)
 		ask_tcp(c, fd);
+	if (c->proto == SNAG_PROTO_UNIX && (c->call == SNAG_CALL_accept4 || c->call == SNAG_CALL_listen))
+		unix_queue(c, fd);
 }
 
 struct attempt attempt_begin(struct world *w, unsigned call, uint8_t s)
 {
 	struct attempt t = {0};
+	int type = 0;
+	socklen_t len = sizeof(type);
 
 	w->d->now_ns = now_of_world();
 	w->d->uid = w->uid;
 	t.c = drive_call(w->d, call, w->id[s]);
+	getsockopt(w->fd[s], SOL_SOCKET, SO_TYPE, &type, &len);
+	t.c.type = (uint8_t)type;
 	ask_facts(&t.c, w->fd[s]);
 	return t;
 }

@@ -2,7 +2,8 @@
  *
  *     main.c      seeds, worlds, reports          sequence.c  steps made, played, shrunk
  *     world.c     the machine of a seed           attempt.c   one call: predicted, made, judged, learned
- *     network.c   its network namespace           ops_*.c     the operations, each in one place
+ *     network.c   its network namespace           address.c, unix.c   the addresses that a step may name
+ *     ops_*.c     the operations, each in one place
  */
 #ifndef TESTS_LIVE_LIVE_H
 #define TESTS_LIVE_LIVE_H
@@ -37,6 +38,7 @@ struct world {
 	uint8_t reserved[MODEL_PORTS / 8];	/* machine.reserved */
 	char folder[32];	/* the current one, for unix paths */
 	unsigned base;		/* first of this sequence's ports */
+	bool names;		/* this sequence's sockets are unix ones */
 	uint32_t uid;
 	int fd[SOCKS + 1], copy[SOCKS + 1];	/* by place; 0: none */
 	uint32_t id[SOCKS + 1];			/* its number for the model */
@@ -109,7 +111,8 @@ void close_socket(struct world *w, uint8_t s);
 /* ---- sequences ---- */
 
 struct sequence {
-	unsigned seed, n;	/* of the world */
+	unsigned seed, n;	/* of the world; steps */
+	bool names;
 	struct step steps[STEPS];
 };
 

@@ -175,7 +175,7 @@ static void run_all(struct run *r, unsigned jobs, unsigned patience)
 				if (r->job[i].child == pid)
 					ended(r, i, child_status(status));
 		tell_progress(r);
-	} while (r->running);
+	} while (r->running || (r->seed < r->last && r->failures < patience && !r->forbidden));
 	if (r->told_ns && isatty(STDERR_FILENO))
 		fputc('\n', stderr);
 }

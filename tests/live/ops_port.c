@@ -8,22 +8,40 @@
 #include <netinet/in.h>
 #include <sys/time.h>
 
+struct kind {
+	const char *name;
+	int domain, type;
+	uint8_t proto;
+};
+
+/* Three of four are TCP's. */
+static const struct kind *choose_kind(const struct world *w, unsigned make)
+{
+	static const struct kind kinds[] = {
+		{"AF_INET, TCP", AF_INET, SOCK_STREAM, SNAG_PROTO_TCP}, {"AF_INET6, TCP", AF_INET6, SOCK_STREAM, SNAG_PROTO_TCP},
+		{"AF_INET, UDP", AF_INET, SOCK_DGRAM, SNAG_PROTO_UDP}, {"AF_INET6, UDP", AF_INET6, SOCK_DGRAM, SNAG_PROTO_UDP},
+	}, names[] = {
+		{"AF_UNIX, SOCK_STREAM", AF_UNIX, SOCK_STREAM, SNAG_PROTO_UNIX},
+		{"AF_UNIX, SOCK_DGRAM", AF_UNIX, SOCK_DGRAM, SNAG_PROTO_UNIX},
+	};
+
+	return w->names ? &names[make % 4 == 3] : &kinds[(make & 1) + (make % 8 < 6 ? 0 : 2)];
+}
+
 void make_socket(struct world *w, uint8_t s, unsigned make)
 {
-	int domain = make & 1 ? AF_INET6 : AF_INET, type = make % 8 < 6 ? SOCK_STREAM : SOCK_DGRAM;
+	const struct kind *k = choose_kind(w, make);
 	struct timeval patience = {.tv_usec = 100000};
 
-	w->fd[s] = socket(domain, type | SOCK_CLOEXEC, 0);
+	w->fd[s] = socket(k->domain, k->type | SOCK_CLOEXEC, 0);
 	w->id[s] = ++w->next_id;
 	w->d->now_ns = now_of_world();
 	w->d->uid = w->uid;
-	drive_socket(w->d, w->id[s], type == SOCK_STREAM ? SNAG_PROTO_TCP : SNAG_PROTO_UDP, (unsigned)domain,
-		     (unsigned)type);
-	if (domain == AF_INET6 && w->machine.bindv6only)
+	drive_socket(w->d, w->id[s], k->proto, (unsigned)k->domain, (unsigned)k->type);
+	if (k->domain == AF_INET6 && w->machine.bindv6only)
 		drive_option(w->d, w->id[s], IPPROTO_IPV6, IPV6_V6ONLY, 1);
 	setsockopt(w->fd[s], SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-	note(w, "  socket(%s, %s) is %u, by user %u\n", domain == AF_INET6 ? "AF_INET6" : "AF_INET",
-	     type == SOCK_STREAM ? "TCP" : "UDP", s, w->uid);
+	note(w, "  socket(%s) is %u, by user %u\n", k->name, s, w->uid);
 }
 
 /* ---- options ---- */
@@ -120,7 +138,7 @@ OPERATION(bind, 62, false)
 	len = address_choose(w, &t.c, p, &ss);
 	note(w, ")");
 	attempt_foresee(w, &t);
-	if (!attempt_made(w, &t, bind(w->fd[s], (struct sockaddr *)&ss, len)) && !t.c.addr.port)
+	if (!attempt_made(w, &t, bind(w->fd[s], (struct sockaddr *)&ss, len)) && !t.c.addr.port && !t.c.path_len)
 		local_of(w->fd[s], &t.o.local);
 	attempt_judge(w, &t);
 }

@@ -37,7 +37,7 @@ void sequence_make(struct sequence *q, unsigned seed, unsigned number)
 {
 	unsigned random = seed * SEQUENCES + number;
 
-	*q = (struct sequence){.seed = seed, .n = STEPS};
+	*q = (struct sequence){.seed = seed, .n = STEPS, .names = number % 6 == 5};
 	for (unsigned i = 0; i < STEPS; i++)
 		q->steps[i] = (struct step){
 			.op = choose_operation((unsigned)rand_r(&random)),
@@ -62,6 +62,7 @@ static void take_step(struct world *w, const struct step *p)
 bool sequence_play(struct world *w, const struct sequence *q, unsigned base)
 {
 	w->base = base;
+	w->names = q->names;
 	w->log_len = 0;
 	world_describe(w);
 	world_user(w, 0);

@@ -1,6 +1,7 @@
 /* world.c - the machine of a seed: what it has set, as drawn. */
 #include "live.h"
 #include "network.h"
+#include "unix.h"
 
 #include <base/base.h>
 #include <linux/capability.h>
@@ -134,6 +135,7 @@ bool world_begin(struct world *w, unsigned seed)
 	set_machine(&w->machine);
 	if (!w->machine.privileged)
 		drop_privilege();
+	unix_begin(w);
 	w->d = drive_begin();
 	w->d->machine = &w->machine;
 	return true;
@@ -141,5 +143,6 @@ bool world_begin(struct world *w, unsigned seed)
 
 void world_end(struct world *w)
 {
+	unix_end(w);
 	drive_end(w->d);
 }
