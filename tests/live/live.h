@@ -32,6 +32,13 @@ extern struct board *board;	/* this process's own */
 
 /* ---- a world ---- */
 
+/* Who has the socket too; 0: nobody. */
+struct holders {
+	int copy;		/* a descriptor */
+	pid_t child;		/* a process that has it, and waits to be killed */
+	int passed;		/* a socket in whose queue it lies */
+};
+
 struct world {
 	struct drive *d;
 	struct model_machine machine;
@@ -40,7 +47,8 @@ struct world {
 	unsigned base;		/* first of this sequence's ports */
 	bool names;		/* this sequence's sockets are unix ones */
 	uint32_t uid;
-	int fd[SOCKS + 1], copy[SOCKS + 1];	/* by place; 0: none */
+	int fd[SOCKS + 1];			/* by place; 0: none */
+	struct holders others[SOCKS + 1];
 	uint32_t id[SOCKS + 1];			/* its number for the model */
 	uint32_t next_id;
 	size_t log_len;
@@ -104,7 +112,9 @@ const char *errno_text(int err);
 void local_of(int fd, struct snag_addr *a);
 void set_blocking(struct world *w, uint8_t s, bool block);
 
-/* Operations that others use too. */
+/* Operations that others use too. hold_end: whoever else has the socket gives it up, or back. */
+bool hold_is(const struct world *w, uint8_t s);
+void hold_end(struct world *w, uint8_t s);
 void make_socket(struct world *w, uint8_t s, unsigned make);
 void close_socket(struct world *w, uint8_t s);
 

@@ -57,7 +57,7 @@ OPERATION(accept, 26, false)
 	uint8_t n = 1;
 	int fd;
 
-	while (n <= SOCKS && w->fd[n])
+	while (n <= SOCKS && (w->fd[n] || hold_is(w, n)))
 		n++;
 	if (n > SOCKS)
 		return;

@@ -54,6 +54,8 @@ static void take_step(struct world *w, const struct step *p)
 	const struct operation *op = __start_operations[p->op];
 
 	board->totals.steps++;
+	while (!op->no_socket && !w->fd[p->sock] && hold_is(w, p->sock))
+		hold_end(w, p->sock);
 	if (!op->no_socket && !w->fd[p->sock])
 		make_socket(w, p->sock, p->make);
 	op->run(w, p->sock, p);
@@ -70,8 +72,8 @@ bool sequence_play(struct world *w, const struct sequence *q, unsigned base)
 		take_step(w, &q->steps[i]);
 	world_user(w, 0);
 	for (uint8_t s = 1; s <= SOCKS && !w->failed; s++)
-		while (w->fd[s] && !w->failed)
-			close_socket(w, s);
+		while ((w->fd[s] || hold_is(w, s)) && !w->failed)
+			(w->fd[s] ? close_socket : hold_end)(w, s);
 	return !w->failed;
 }
 
