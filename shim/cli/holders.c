@@ -79,11 +79,10 @@ static bool option(int fd, int level, int name)
 	return getsockopt(fd, level, name, &v, &len) == 0 && v;
 }
 
-/* A copy of the owner's descriptor, for the moment of reading: pidfd_getfd(2), for whom ptrace would be allowed. */
+/* Through a copy of the owner's descriptor. */
 static void read_options(struct holder *h)
 {
-	int pidfd = (int)syscall(SYS_pidfd_open, h->owner.pid, 0);
-	int fd = pidfd < 0 ? -1 : (int)syscall(SYS_pidfd_getfd, pidfd, h->owner.fd, 0);
+	int fd = owner_borrow(h->owner.pid, h->owner.fd);
 	struct stat st;
 
 	if (fd >= 0 && fstat(fd, &st) == 0 && st.st_ino == h->sock.inode) {
@@ -97,8 +96,6 @@ static void read_options(struct holder *h)
 	}
 	if (fd >= 0)
 		close(fd);
-	if (pidfd >= 0)
-		close(pidfd);
 }
 
 int holders_find(struct holders *l, uint8_t proto, uint16_t port, uint32_t states)

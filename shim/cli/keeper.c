@@ -7,6 +7,7 @@
 #include "keeper.h"
 
 #include "signals.h"
+#include "stalls.h"
 
 #include <base/base.h>
 #include <base/names.h>
@@ -272,6 +273,8 @@ unsigned keeper_reap(struct keeper *k)
 {
 	k->left = proc_reap(&k->session, closed, k);
 	step_occupants(k);
+	if (k->stalls)
+		stalls_step(&k->session);
 	k->reaped_ns = session_now(&k->session);
 	keeper_drain(k);
 	scan(k);
@@ -340,6 +343,7 @@ int keeper_create(struct keeper *k, const char *name, const struct compiled *pol
 	}
 	snprintf(k->name, sizeof(k->name), "%s", name);
 	k->rules = rules;
+	k->stalls = stalls_possible(rules);
 	k->idle_ms = BUSY_MS;
 	k->seq = 1;
 	k->reader = (struct event_reader){ .session = &k->session, .rules = k->rules, .procs = &k->procs,

@@ -34,6 +34,7 @@ struct keeper {
 	uint64_t alert_ns;		/* until then somebody is about to end: look often */
 	unsigned left;			/* processes and tickets at the last reaping */
 	bool ring_whole;
+	bool stalls;			/* the policy has any */
 };
 
 /* The sizes of the sections, as this snag has them; `rules`: bytes of the rule image. */

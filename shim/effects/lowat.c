@@ -3,6 +3,7 @@
  * net/ipv4/tcp.c, tcp_set_rcvlowat() makes the receive buffer larger where the window for so many bytes needs it, and
  * nothing makes it smaller again: a quarter of the buffer never needs it. It wakes the waiters when it is lowered. */
 #include "lowat.h"
+#include <base/base.h>
 #include <base/sys.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -25,6 +26,13 @@ int lowat_raise(int fd)
 void lowat_restore(int fd, int was)
 {
 	sys_call(SYS_setsockopt, fd, SOL_SOCKET, SO_RCVLOWAT, &was, sizeof(was));
+}
+
+void lowat_show(int fd, uint32_t *was)
+{
+	uint32_t value = load_acquire(was);
+	if (value && cas(was, &value, 0))
+		lowat_restore(fd, (int)value);
 }
 
 bool lowat_is_ready(int fd, bool sends)

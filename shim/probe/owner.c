@@ -176,3 +176,13 @@ uint32_t owner_socket(uint32_t pid, int fd)
 	ssize_t n = sys_readlink(path, link, sizeof(link));
 	return n > 0 && (size_t)n < sizeof(link) ? owner_inode(link, (size_t)n) : 0;
 }
+
+int owner_borrow(uint32_t pid, int fd)
+{
+	int by = sys_high_fd((int)sys_call(SYS_pidfd_open, pid, 0));
+	if (by < 0)
+		return by;
+	int copy = sys_high_fd((int)sys_call(SYS_pidfd_getfd, by, fd, 0));
+	sys_close(by);
+	return copy;
+}

@@ -24,6 +24,9 @@ bool owner_find(uint32_t inode, struct owner *o);
 /* The names of a process whose pid stands in o. */
 void owner_name(struct owner *o);
 
+/* A copy of its descriptor, close-on-exec, by pidfd_getfd(2): for whom ptrace would be allowed. Or -errno. */
+int owner_borrow(uint32_t pid, int fd);
+
 /* The number in "socket:[12345]", 0: no socket. */
 uint32_t owner_inode(const char *link, size_t len);
 /* The inode of the socket that descriptor fd of pid means; 0: none, or hidden from us. */

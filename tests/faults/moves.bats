@@ -207,6 +207,20 @@ while True:
   assert_output "b'x'"
 }
 
+@test "a hidden stall whose process was killed ends for those that share the socket and wait already" {
+  local wait
+  for wait in 'select.select([a], [], [], 20)[0] == [a]' 'bool(e.poll(20))'; do
+    python 'recv role=client first=1: stall=300ms' "
+import select, signal
+e = select.epoll(); e.register(a, select.EPOLLIN | select.EPOLLET); a.setblocking(False)
+p = os.fork()
+if p == 0: b.send(b'x'); print(name(a.recv, 1)); os.kill(os.getpid(), signal.SIGKILL)
+os.waitpid(p, 0); print($wait, a.recv(1))"
+    assert_output "EAGAIN
+True b'x'"
+  done
+}
+
 @test "a stall that cannot be hidden makes the thread wait" {
   python 'recv role=client first=1: stall=300ms' "
 a.setblocking(False); b.setblocking(False); n = 0
