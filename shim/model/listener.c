@@ -36,13 +36,11 @@ static unsigned score(const struct model_sock *r, const struct snag_addr *to)
  * (include/net/inet_connection_sock.h). */
 static enum listener_answer admits(const struct model_machine *k, uint32_t len, uint32_t half_open, uint32_t limit)
 {
-	bool cookie = k->syncookies == 2 || half_open > limit;
-
-	if (cookie && !k->syncookies)
+	if (half_open > limit && !k->syncookies)
 		return LISTENER_SYN_FULL;
 	if (len > limit)
 		return LISTENER_FULL;
-	if (cookie || k->syncookies)
+	if (k->syncookies)
 		return LISTENER_ROOM;
 	if (half_open == limit && !k->syn_one_more)
 		return LISTENER_UNSURE;

@@ -127,3 +127,53 @@ SH
   run timeout 120 "$SNAG" run -q --audit -- "$python" -m test test_asyncio.test_sock_lowlevel
   assert_output --regexp "audit: [0-9]+ right, 0 wrong, "
 }
+
+# Both queues of a listener, filled and emptied: every call is foretold, and what waits is told why.
+overflow_program() {
+  cat >"$WORK/o.py" <<'PY'
+import socket, struct, sys, threading
+def attempt(f):
+    try: return f()
+    except OSError: pass
+l = socket.socket(); l.bind(("127.0.0.1", 0)); l.setblocking(False)
+if sys.argv[1] == "defers": l.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 5)
+l.listen(1)
+clients = [socket.socket() for i in range(6)]
+for c in clients[::2]: c.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", 0, 50000))
+for c in clients[1::2]: c.setblocking(False)
+for c in clients:
+    attempt(lambda: c.connect(l.getsockname()))
+    attempt(l.accept) if sys.argv[1] == "defers" else None
+for c in clients: attempt(lambda: c.send(b"x", socket.MSG_DONTWAIT))
+for c in clients: attempt(l.accept)
+m = socket.socket(); m.bind(("127.0.0.1", 0)); m.listen(0)
+first, late = socket.create_connection(m.getsockname()), socket.socket()
+threading.Timer(0.1, m.accept).start()
+late.connect(m.getsockname())       # its second SYN finds room
+l.close()
+for c in clients: attempt(lambda: c.shutdown(socket.SHUT_WR)); c.close()
+PY
+}
+
+@test "a full queue: whoever waits was foretold to, and is told which queue it is" {
+  requires_netns
+  overflow_program
+  local cookies how
+  for cookies in 0 1 2; do
+    for how in plain defers; do
+      run "${NETNS[@]:0:1}" net.ipv4.tcp_syncookies=$cookies net.ipv4.tcp_abort_on_overflow=$((cookies / 2)) -- \
+        "$SNAG" run -q --audit -o "$WORK/$how$cookies.jsonl" -- "$PYTHON" "$WORK/o.py" $how
+      assert_success
+      assert_output --regexp "^audit: [0-9]+ right, 0 wrong, 0 unknown\$"
+    done
+  done
+  run "$SNAG" trace --call connect "$WORK/plain1.jsonl"
+  assert_output --regexp "EINPROGRESS.*
+ +the accept queue of 127.0.0.1:[0-9]+ is full; python3.*\[[0-9]+\] fd [0-9]+ listens there"
+  run "$SNAG" trace --call connect "$WORK/defers0.jsonl"
+  assert_output --partial "the SYN queue of 127.0.0.1:"
+  run grep -c '"model":"waits"' "$WORK/plain1.jsonl"
+  assert_output 3		# two of SO_SNDTIMEO, and the one that room was made for
+  run grep '"model":"waits"' "$WORK/plain1.jsonl"
+  assert_output --partial '"ret":0,'
+}
