@@ -6,8 +6,20 @@
 
 #include <effects/queue.h>
 #include <snag/abi.h>
+#include <snag/addr.h>
 #include <stddef.h>
 #include <stdint.h>
+
+/* A connection attempt that ends late. */
+struct fault_late {
+	uint64_t due;		/* session time */
+	uint32_t count;		/* SYNs to lose; or the program's own TCP_USER_TIMEOUT */
+	uint32_t ours;		/* the TCP_USER_TIMEOUT that it has meanwhile */
+	struct snag_addr to;
+	uint8_t kind;		/* what is to become of it: preload/pending.c */
+	uint8_t shield;		/* enum shield */
+	uint8_t spare[6];
+};
 
 struct fault_state {
 	uint32_t serial;	/* of the socket it speaks of */
@@ -20,10 +32,10 @@ struct fault_state {
 	uint32_t rule;		/* index + 1 of the rule that said so */
 	uint32_t lowat;		/* what SO_RCVLOWAT was before a stall hid what arrives; 0: nothing is hidden */
 	uint32_t strayed;	/* 1: a call has got an error that belonged to the middle of a reset; it makes itself again */
-	uint32_t late;		/* serial, while a process is to end its connection attempt; 0: none is */
 	uint32_t overflow;	/* listener: index + 1 of the rule that resets clients which find its queue full; 0: none */
 	uint32_t least;		/* blackhole, self: what silence_deafen answered */
-	uint8_t spare[52];
+	uint32_t late;		/* serial, while a process is to end its connection attempt, as `attempt` says; 0: none is */
+	struct fault_late attempt;
 };
 _Static_assert(sizeof(struct fault_state) == 128, "fault_state stands in shared memory");
 

@@ -2,6 +2,7 @@
 #include "identity.h"
 #include "fdtab.h"
 #include "ports.h"
+#include "ready.h"
 #include "self.h"
 #include <base/addr.h>
 #include <base/sys.h>
@@ -181,8 +182,10 @@ struct sock_ref identity_adopt(int fd)
 		return none;
 	struct sock_ref r = enter(fd, cookie, false);
 	self_unlock(&g);
-	if (r.sock)
+	if (r.sock) {
 		self_put(fd, r);
+		ready_adopt(fd, r);
+	}
 	return r;
 }
 
@@ -354,4 +357,6 @@ void identity_inherit(void)
 	sock_confirm_end(&session, self->who.proc, ports_ended, &left);
 	self_unlock(&g);
 	ports_leave(&left);
+	for (int fd = fdtab_next(0, FDTAB_MAX); fd >= 0; fd = fdtab_next(fd + 1, FDTAB_MAX))
+		ready_adopt(fd, fdtab_get(fd));
 }

@@ -3,6 +3,7 @@
 #include "facts.h"
 #include "hook.h"
 #include "identity.h"
+#include "pending.h"
 #include "overflow.h"
 #include <base/addr.h>
 #include <base/hash.h>
@@ -182,6 +183,8 @@ HOOK int setsockopt(int fd, int level, int name, const void *value, socklen_t le
 /* What the program itself has set. */
 HOOK int getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 {
+	if (level == SOL_SOCKET && name == SO_ERROR)
+		pending_has(fdtab_get(fd));	/* an attempt that is to end by now */
 	int r = real.getsockopt(fd, level, name, value, len);
 	if (likely(r < 0 || level != SOL_SOCKET || name != SO_REUSEADDR || !self_active()))
 		return r;

@@ -25,17 +25,13 @@ enum pending_kind {
 	PENDING_REFUSE,		/* have it refused */
 	PENDING_DROPS,		/* let it through when `count` SYNs are lost */
 	PENDING_TIMEOUT,	/* the kernel ends it; then put back what the socket had */
+	PENDING_KINDS
 };
 
 struct pending {
 	struct sock_ref ref;
 	int fd;
-	uint8_t kind;		/* enum pending_kind */
-	uint8_t shield;		/* enum shield */
-	unsigned count;		/* DROPS: SYNs to lose; TIMEOUT: the socket's own TCP_USER_TIMEOUT */
-	unsigned ours;		/* TIMEOUT: the one that it has meanwhile */
-	uint64_t due;		/* session time */
-	struct snag_addr to;
+	struct fault_late how;
 };
 
 static struct pending table[PENDING_MAX];
@@ -44,7 +40,7 @@ static uint32_t used;		/* rows that are not NONE */
 static struct pending *find(struct sock_ref r)
 {
 	for (unsigned i = 0; used && i < PENDING_MAX; i++)
-		if (table[i].kind && table[i].ref.sock == r.sock && table[i].ref.serial == r.serial)
+		if (table[i].how.kind && table[i].ref.sock == r.sock && table[i].ref.serial == r.serial)
 			return &table[i];
 	return NULL;
 }
@@ -52,21 +48,21 @@ static struct pending *find(struct sock_ref r)
 static struct pending *find_free(void)
 {
 	for (unsigned i = 0; i < PENDING_MAX; i++)
-		if (!table[i].kind)
+		if (!table[i].how.kind)
 			return &table[i];
 	return NULL;
 }
 
 static void end(struct pending *p)
 {
-	p->kind = PENDING_NONE;
+	p->how.kind = PENDING_NONE;
 	if (--used)
 		return;
 	__atomic_fetch_and(&ready_flags, ~(uint32_t)READY_LATE, __ATOMIC_RELAXED);
 	stream_watch(false);
 }
 
-/* A fork child has a copy of the table: of all copies one does it. */
+/* Whoever has the socket may have the attempt in its table, by fork, exec or passing: of them all one does it. */
 static struct fault_state *state_of(struct sock_ref r)
 {
 	uint32_t room = load_acquire(&session.header->socks_ready);
@@ -96,30 +92,31 @@ static void let_through(const struct pending *p, int fd)
 	unsigned syns;
 	if (!claim(p))
 		return;
-	shield_lower(fd, &p->to, p->shield);
+	shield_lower(fd, &p->how.to, p->how.shield);
 	if (shield_waits(fd, &syns))
-		begin_again(p, fd, &p->to);
-	overflow_meet(fd, p->ref, &p->to);
+		begin_again(p, fd, &p->how.to);
+	overflow_meet(fd, p->ref, &p->how.to);
 }
 
 static void refuse(const struct pending *p, int fd)
 {
-	struct snag_addr nobody = shield_nobody(&p->to);
+	struct snag_addr nobody = shield_nobody(&p->how.to);
 	unsigned syns;
 	if (!claim(p))
 		return;
-	shield_lower(fd, &p->to, p->shield);
+	shield_lower(fd, &p->how.to, p->how.shield);
 	if (shield_waits(fd, &syns))
 		begin_again(p, fd, &nobody);
 }
 
 static void restore(const struct pending *p, int fd)
 {
-	if (!claim(p))
+	const struct fault_state *s = state_of(p->ref);
+	if (!s || !claim(p))
 		return;
-	shield_lower(fd, &p->to, p->shield);
-	if (p->kind == PENDING_TIMEOUT && shield_timeout(fd) == p->ours)
-		shield_set_timeout(fd, p->count);
+	shield_lower(fd, &p->how.to, p->how.shield);
+	if (p->how.kind == PENDING_TIMEOUT && shield_timeout(fd) == p->how.ours)
+		shield_set_timeout(fd, s->attempt.count);
 }
 
 /* True: it is done. */
@@ -129,7 +126,7 @@ static bool run_one(struct pending *p, uint64_t now)
 	int fd = identity_descriptor(p->fd, p->ref);
 	if (fd < 0)
 		return true;
-	switch (p->kind) {
+	switch (p->how.kind) {
 	case PENDING_CONNECT:
 		let_through(p, fd);
 		return true;
@@ -137,8 +134,8 @@ static bool run_one(struct pending *p, uint64_t now)
 		refuse(p, fd);
 		return true;
 	default:
-		if (shield_waits(fd, &syns) && (p->kind == PENDING_TIMEOUT || syns < p->count)) {
-			p->due = now + LOOK_NS;
+		if (shield_waits(fd, &syns) && (p->how.kind == PENDING_TIMEOUT || syns < p->how.count)) {
+			p->how.due = now + LOOK_NS;
 			return false;
 		}
 		restore(p, fd);
@@ -151,11 +148,11 @@ uint64_t pending_run(uint64_t now)
 	uint64_t next = READY_NEVER;
 	for (unsigned i = 0; used && i < PENDING_MAX; i++) {
 		struct pending *p = &table[i];
-		bool look = p->kind && (p->due <= now || p->kind == PENDING_TIMEOUT);
+		bool look = p->how.kind && (p->how.due <= now || p->how.kind == PENDING_TIMEOUT);
 		if (look && run_one(p, now))
 			end(p);
-		if (p->kind && p->due < next)
-			next = p->due;
+		if (p->how.kind && p->how.due < next)
+			next = p->how.due;
 	}
 	return next;
 }
@@ -195,24 +192,32 @@ static bool fails_with(const struct snag_plan *p, int err)
 static struct pending describe(const struct hook *h)
 {
 	const struct snag_plan *p = &h->plan;
-	struct pending q = { .ref = h->ref, .fd = h->call.fd, .to = h->call.addr };
+	struct pending q = { .ref = h->ref, .fd = h->call.fd, .how = { .to = h->call.addr } };
 	uint64_t now = self_now(), wait = p->delay_ns + p->after_ns;
 	if (p->action == SNAG_ACTION_syn_drop) {
-		q.kind = p->value ? PENDING_DROPS : PENDING_NONE;
-		q.count = p->value < UINT32_MAX ? (unsigned)p->value : UINT32_MAX;
+		q.how.kind = p->value ? PENDING_DROPS : PENDING_NONE;
+		q.how.count = p->value < UINT32_MAX ? (unsigned)p->value : UINT32_MAX;
 		wait = LOOK_NS;
 	} else if (fails_with(p, ETIMEDOUT)) {
 		wait = wait < LEAST_TIMEOUT_NS ? LEAST_TIMEOUT_NS : wait;
-		q.kind = PENDING_TIMEOUT;
-		q.ours = wait / NSEC_PER_MSEC < UINT32_MAX / 2 ? (unsigned)(wait / NSEC_PER_MSEC) : UINT32_MAX / 2;
+		q.how.kind = PENDING_TIMEOUT;
+		q.how.ours = wait / NSEC_PER_MSEC < UINT32_MAX / 2 ? (unsigned)(wait / NSEC_PER_MSEC) : UINT32_MAX / 2;
 	} else if (wait && fails_with(p, ECONNREFUSED)) {
-		q.kind = PENDING_REFUSE;
+		q.how.kind = PENDING_REFUSE;
 	} else if (wait && (p->action == SNAG_ACTION_NONE || p->action == SNAG_ACTION_reset ||
 			    p->action == SNAG_ACTION_blackhole)) {	/* which find it when it is there */
-		q.kind = PENDING_CONNECT;
+		q.how.kind = PENDING_CONNECT;
 	}
-	q.due = now + wait;
+	q.how.due = now + wait;
 	return q;
+}
+
+static void watch(const struct pending *p)
+{
+	used++;
+	__atomic_fetch_or(&ready_flags, READY_LATE, __ATOMIC_RELAXED);
+	stream_watch(true);
+	epset_wake_at(p->how.due);
 }
 
 static void enter(const struct pending *q)
@@ -222,11 +227,20 @@ static void enter(const struct pending *q)
 	if (!s || !p)	/* looked at before, and nobody else fills the table under the lock */
 		return;
 	*p = *q;
-	used++;
+	s->attempt = q->how;
 	store_release(&s->late, q->ref.serial);
-	__atomic_fetch_or(&ready_flags, READY_LATE, __ATOMIC_RELAXED);
-	stream_watch(true);
-	epset_wake_at(p->due);
+	watch(p);
+}
+
+void pending_adopt(int fd, struct sock_ref r, const struct fault_state *f)
+{
+	struct pending *p = load_acquire(&f->late) == r.serial && !find(r) ? find_free() : NULL;
+	uint8_t kind = f->attempt.kind;
+	if (!p || kind == PENDING_NONE || kind >= PENDING_KINDS)
+		return;
+	*p = (struct pending){ .ref = r, .fd = fd, .how = f->attempt };
+	p->how.kind = kind;
+	watch(p);
 }
 
 /* Under the lock: the attempt goes on in the kernel, out of its peer's hearing. 0: not to be done so; else the errno. */
@@ -234,21 +248,21 @@ static int begin(struct pending *q, bool blocks)
 {
 	if (!find_free() || !state_of(q->ref))
 		return 0;
-	q->shield = (uint8_t)shield_raise(q->fd, &q->to);
-	if (q->shield == SHIELD_NONE)
+	q->how.shield = (uint8_t)shield_raise(q->fd, &q->how.to);
+	if (q->how.shield == SHIELD_NONE)
 		return 0;
-	if (q->kind == PENDING_TIMEOUT) {
-		q->count = shield_timeout(q->fd);
-		shield_set_timeout(q->fd, q->ours);
+	if (q->how.kind == PENDING_TIMEOUT) {
+		q->how.count = shield_timeout(q->fd);
+		shield_set_timeout(q->fd, q->how.ours);
 	}
-	int err = blocks ? shield_connect_briefly(q->fd, &q->to) : shield_connect(q->fd, &q->to);
+	int err = blocks ? shield_connect_briefly(q->fd, &q->how.to) : shield_connect(q->fd, &q->how.to);
 	if (err == EINPROGRESS) {
 		enter(q);
 		return err;
 	}
-	shield_lower(q->fd, &q->to, q->shield);
-	if (q->kind == PENDING_TIMEOUT)
-		shield_set_timeout(q->fd, q->count);
+	shield_lower(q->fd, &q->how.to, q->how.shield);
+	if (q->how.kind == PENDING_TIMEOUT)
+		shield_set_timeout(q->fd, q->how.count);
 	return err ? err : -1;
 }
 
@@ -270,7 +284,7 @@ static bool still_lost(void *arg)
 {
 	const struct pending *p = arg;
 	unsigned syns;
-	return shield_waits(p->fd, &syns) && syns < p->count;
+	return shield_waits(p->fd, &syns) && syns < p->how.count;
 }
 
 /* A blocking connect: this thread sees to it that the SYNs are lost, then waits in the real call. */
@@ -295,7 +309,7 @@ bool pending_connect(struct hook *h)
 		return false;
 	bool blocks = wait_blocks(&h->call);
 	struct pending q = describe(h);
-	if (q.kind == PENDING_NONE || (blocks && q.kind != PENDING_DROPS) || !ready_lock(&g))
+	if (q.how.kind == PENDING_NONE || (blocks && q.how.kind != PENDING_DROPS) || !ready_lock(&g))
 		return false;
 	int err = begin(&q, blocks);
 	ready_unlock(&g);

@@ -145,6 +145,18 @@ void ready_run_in(int epfd)
 	ready_unlock(&g);
 }
 
+void ready_adopt(int fd, struct sock_ref r)
+{
+	const struct fault_state *f =
+		fault_find(session.faults, load_acquire(&session.header->socks_ready), r.sock, r.serial);
+	struct ready_guard g;
+	if (likely(!f || !(load_acquire(&f->late) | load_acquire(&f->lowat))) || !ready_lock(&g))
+		return;
+	pending_adopt(fd, r, f);
+	stall_adopt(fd, r, f);
+	ready_unlock(&g);
+}
+
 void ready_registered(int epfd, int fd, const struct epoll_event *event)
 {
 	epset_note(epfd);

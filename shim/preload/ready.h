@@ -50,6 +50,9 @@ void ready_leave(void);
 uint64_t ready_run(void);
 /* The same before a wait in an epoll set: the set is remembered, and its timer set. */
 void ready_run_in(int epfd);
+/* This process has a socket that another one, or the program that it was before exec, may have left something on that is
+ * to end on time. */
+void ready_adopt(int fd, struct sock_ref r);
 /* Under ready_lock: the program has registered, changed or (event NULL) removed fd in a set. */
 void ready_registered(int epfd, int fd, const struct epoll_event *event);
 

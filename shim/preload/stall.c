@@ -3,6 +3,7 @@
  * What SO_RCVLOWAT was stands in the socket's fault record, so that any process which has the socket can put it back;
  * who does so is who takes it from there. */
 #include "stall.h"
+#include "epset.h"
 #include "identity.h"
 #include "ready.h"
 #include "self.h"
@@ -25,9 +26,8 @@ static struct fault_state *state_of(struct sock_ref r)
 
 void stall_show(int fd, struct fault_state *f)
 {
-	uint32_t was = f ? load_acquire(&f->lowat) : 0;
-	if (was && cas(&f->lowat, &was, 0))
-		lowat_restore(fd, (int)was);
+	if (f)
+		lowat_show(fd, &f->lowat);
 }
 
 /* Its place in the table, or a free one. */
@@ -62,12 +62,23 @@ bool stall_hide(int fd, struct sock_ref r, struct fault_state *f, uint64_t until
 	int was;
 	if (!enter(fd, r, until))
 		return false;
+	identity_publish(fd, r);	/* the keeper shows it if nobody else does */
 	was = load_acquire(&f->lowat) ? 0 : lowat_raise(fd);
 	if (was && !cas(&f->lowat, &none, (uint32_t)was))
 		lowat_restore(fd, was);
 	__atomic_fetch_or(&ready_flags, READY_STALLS, __ATOMIC_ACQ_REL);
 	ready_run();	/* the sets that threads wait in get their timer */
 	return !lowat_is_ready(fd, false);
+}
+
+void stall_adopt(int fd, struct sock_ref r, const struct fault_state *f)
+{
+	struct stall *s = load_acquire(&f->lowat) ? place_of(r) : NULL;
+	if (!s)
+		return;
+	*s = (struct stall){ .ref = r, .fd = fd, .due = load_acquire(&f->recv_until_ns) };
+	__atomic_fetch_or(&ready_flags, READY_STALLS, __ATOMIC_ACQ_REL);
+	epset_wake_at(s->due);
 }
 
 void stall_end(void)

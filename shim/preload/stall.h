@@ -15,6 +15,9 @@ void stall_show(int fd, struct fault_state *f);
 /* The process ends: show everything, for whoever else has these sockets. Their next recv hides it anew, until its time. */
 void stall_end(void);
 
+/* Under ready_lock: a socket that this process has got from another one, or from the program that it was before exec. */
+void stall_adopt(int fd, struct sock_ref r, const struct fault_state *f);
+
 /* Under ready_lock: show what is due at `now`. Answers when the next one is due; READY_NEVER: there is none. */
 uint64_t stall_run(uint64_t now);
 

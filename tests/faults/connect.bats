@@ -183,3 +183,49 @@ except BlockingIOError: print("one connection")'
   assert_output 'True 0
 one connection'
 }
+
+# What every text below begins with: a listener, an attempt that is not waited for, and how it ends.
+ATTEMPT='
+import array, errno, os, select, socket, sys, time
+def attempt(port):
+    s = socket.socket(); s.setblocking(False)
+    assert s.connect_ex(("127.0.0.1", port)) == errno.EINPROGRESS
+    return s
+def outcome(s):
+    p = select.poll(); p.register(s, select.POLLOUT)
+    return len(p.poll(20000)), errno.errorcode.get(s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR), "ok")
+l = socket.socket(); l.bind(("127.0.0.1", 0)); l.listen(); port = l.getsockname()[1]
+'
+
+@test "a late connect ends on time in the program that exec makes of it, and in one that it is passed to" {
+  local rule
+  for rule in 'delay=300ms ok' 'ECONNREFUSED after=300ms ECONNREFUSED' 'syn_drop=1 ok' 'ETIMEDOUT ETIMEDOUT'; do
+    run timeout 60 "$SNAG" run -q --rule "connect first=1: ${rule% *}" -- "$PYTHON" -c "$ATTEMPT"'
+l.set_inheritable(True); s = attempt(port); s.set_inheritable(True)
+os.execv(sys.executable, [sys.executable, "-c", sys.argv[1], str(s.fileno())])' "$ATTEMPT
+print(*outcome(socket.socket(fileno=int(sys.argv[1]))))" 3>&-
+    assert_success
+    assert_output "1 ${rule##* }"
+    run timeout 60 "$SNAG" run -q --rule "connect first=1: ${rule% *}" -- "$PYTHON" -c "$ATTEMPT"'
+here, there = socket.socketpair()
+if os.fork() == 0:
+    m, c, _, _ = there.recvmsg(1, socket.CMSG_SPACE(4))
+    print(*outcome(socket.socket(fileno=array.array("i", c[0][2])[0])))
+    os._exit(0)
+s = attempt(port)
+here.sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [s.fileno()]))])
+s.close()
+os.wait()' 3>&-
+    assert_success
+    assert_output "1 ${rule##* }"
+  done
+}
+
+@test "a program that sleeps, and then asks SO_ERROR, finds a late connect at its end" {
+  run timeout 60 "$SNAG" run -q --rule 'connect first=1: ECONNREFUSED after=200ms' -- "$PYTHON" -c "$ATTEMPT"'
+s = attempt(port)
+while (e := s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)) == 0: time.sleep(0.01)
+print(errno.errorcode[e])' 3>&-
+  assert_success
+  assert_output ECONNREFUSED
+}
