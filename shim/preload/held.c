@@ -4,6 +4,7 @@
  * with what was seen before, and asks the rules about each newcomer. Of a unix listener only the head is known to be
  * there. */
 #include "held.h"
+#include "arrivals.h"
 #include "facts.h"
 #include "hide.h"
 #include "ready.h"
@@ -19,7 +20,6 @@
 #include <sys/time.h>
 
 #define RECHECK_NS (50 * NSEC_PER_MSEC)	/* for what others do: snag ctl release, another process's accept */
-#define ARRIVAL_NS (4 * NSEC_PER_MSEC)	/* for newcomers behind a held head, whose time counts from now */
 
 /* ---- the queue ---- */
 
@@ -144,10 +144,10 @@ static struct look look_at(struct sock_ref r, int fd, bool take)
 	return l;
 }
 
-/* When a wait that newcomers do not end looks again. */
+/* When to look again though nobody has come. */
 static uint64_t next_look(const struct look *l)
 {
-	uint64_t next = self_now() + (l->until == QUEUE_FOREVER ? RECHECK_NS : ARRIVAL_NS);
+	uint64_t next = self_now() + RECHECK_NS;
 	return l->until < next ? l->until : next;
 }
 
@@ -201,14 +201,16 @@ static uint64_t bound_of(int fd)
 /* In the C library's ppoll: a thread can be cancelled there, as in accept. The positive errno, or 0. */
 static int wait_for_head(int fd, const struct look *l, uint64_t bound)
 {
-	struct pollfd p = { .fd = fd, .events = POLLIN };
+	struct pollfd p = { .fd = l->len ? arrivals_of(fd) : fd, .events = POLLIN };
 	uint64_t now = self_now(), end = bound, next = l->len ? next_look(l) : READY_NEVER;
 	if (next < end)
 		end = next;
 	struct timespec t = sys_timespec(end > now ? end - now : 0);
-	int r = real.ppoll(&p, l->len ? 0 : 1, end == READY_NEVER ? NULL : &t, NULL);
+	int r = real.ppoll(&p, 1, end == READY_NEVER ? NULL : &t, NULL);
 	if (r < 0)
 		return errno != EINTR || bound != READY_NEVER || !restarts() ? errno : 0;
+	if (r > 0 && l->len)
+		arrivals_seen();
 	return self_now() >= bound ? EAGAIN : 0;
 }
 
@@ -234,6 +236,7 @@ int held_accept(struct hook *h)
 			l = look_at(h->ref, fd, true);
 	}
 	if (l.free || (!l.listens && !err)) {
+		arrivals_end();
 		h->turn = l.free != 0;
 		return 0;
 	}
@@ -259,25 +262,13 @@ void held_over(struct hook *h, bool took)
 
 /* ---- epoll ---- */
 
-/* As held_hides, for a set in which newcomers are seen by themselves. */
-static bool hides_in_set(int fd, uint64_t *until)
-{
-	struct look l;
-	if (!is_held(fd, &l))
-		return false;
-	*until = self_now() + RECHECK_NS;
-	if (l.until < *until)
-		*until = l.until;
-	return true;
-}
-
 bool held_event(int epfd, const struct epoll_event *event)
 {
 	struct hide_owner o = hide_owner(epfd, event->data.u64);
 	uint64_t until;
 	if (o.fd < 0 || !(event->events & EPOLLIN))
 		return false;
-	if (hides_in_set(o.fd, &until)) {
+	if (held_hides(o.fd, &until)) {
 		hide_socket(fdtab_get(o.fd), until);
 		return !o.shared;
 	}
@@ -309,5 +300,5 @@ void held_show(void)
 
 uint64_t held_run(void)
 {
-	return load_relaxed(&ready_flags) & READY_HIDDEN ? hide_run(hides_in_set) : READY_NEVER;
+	return load_relaxed(&ready_flags) & READY_HIDDEN ? hide_run(held_hides) : READY_NEVER;
 }

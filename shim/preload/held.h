@@ -11,7 +11,7 @@ int held_accept(struct hook *h);
 void held_over(struct hook *h, bool took);
 
 /* Is `fd` a listener with nothing to take yet, though its queue is not empty? *until: session time at which to ask
- * again; soon for a wait that newcomers do not end. */
+ * again, if no newcomer is seen before (an epoll set, or arrivals.h). */
 bool held_hides(int fd, uint64_t *until);
 /* Under ready_lock: shows what this process hides, whatever is held: it is about to leave the session. */
 void held_show(void);

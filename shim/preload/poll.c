@@ -2,6 +2,7 @@
  *
  * Each real wait ends no later than the next thing that is due, which is then done, and the wait goes on with the time
  * that is left. */
+#include "arrivals.h"
 #include "held.h"
 #include "resets.h"
 #include "wait.h"
@@ -14,10 +15,11 @@
 
 #define VEIL_STACK 64		/* descriptors whose copy stands on the stack */
 
-/* A copy of what the program waits for, without the listeners that are held. */
+/* A copy of what the program waits for. In place of listeners that are held stands what tells of newcomers, once. */
 struct veil {
 	struct pollfd *copy;	/* NULL: nothing is hidden; wait for the program's own */
 	uint64_t due;		/* session time at which that may change */
+	int arrivals;		/* descriptor; -1: there is none, or nothing is hidden */
 	struct pollfd room[VEIL_STACK];
 };
 
@@ -50,6 +52,7 @@ static void veil_make(struct veil *v, const struct pollfd *fds, nfds_t n)
 	uint64_t until;
 	v->copy = NULL;
 	v->due = READY_NEVER;
+	v->arrivals = -1;
 	if (!(load_relaxed(&ready_flags) & READY_HOLDS) || !n || n > INT32_MAX ||
 	    !hook_readable(fds, n * sizeof(*fds)))
 		return;
@@ -58,17 +61,28 @@ static void veil_make(struct veil *v, const struct pollfd *fds, nfds_t n)
 			continue;
 		if (!v->copy && !veil_copy(v, fds, n))
 			return;
-		v->copy[i].fd = -1;
+		v->copy[i] = (struct pollfd){ .fd = -1, .events = POLLIN };
 		v->due = until < v->due ? until : v->due;
+		int arrivals = arrivals_of(fds[i].fd);
+		if (v->arrivals < 0)
+			v->copy[i].fd = v->arrivals = arrivals;
 	}
+	if (!v->copy)
+		arrivals_end();
 }
 
 /* What the wait has found goes to the program, but for listeners that came to be held meanwhile. */
 static int veil_lift(const struct veil *v, struct pollfd *fds, nfds_t n, int found)
 {
 	uint64_t until;
-	for (nfds_t i = 0; v->copy && i < n; i++)
-		fds[i].revents = v->copy[i].fd == -1 ? 0 : v->copy[i].revents;
+	for (nfds_t i = 0; v->copy && i < n; i++) {
+		bool hidden = v->copy[i].fd != fds[i].fd;
+		fds[i].revents = hidden ? 0 : v->copy[i].revents;
+		if (!hidden || !v->copy[i].revents)
+			continue;
+		found--;
+		arrivals_seen();
+	}
 	for (nfds_t i = 0; (load_relaxed(&ready_flags) & READY_HOLDS) && found > 0 && i < n; i++) {
 		if (!asks_to_read(fds[i].revents) || !held_hides(fds[i].fd, &until))
 			continue;
@@ -206,58 +220,94 @@ static bool sets_readable(fd_set *const set[3], int n)
 	return true;
 }
 
-/* Takes the listeners that are held out of a set; answers how many. */
-static int veil_set(fd_set *set, int n, uint64_t *due)
+static unsigned long *word_of(unsigned long *set, int fd, unsigned long *bit)
+{
+	*bit = 1ul << fd % (8 * (int)sizeof(long));
+	return &set[fd / (8 * (int)sizeof(long))];
+}
+
+/* Takes the listeners that are held out of the set to read; answers how many. *arrivals: what to wait for in their place;
+ * -1: nothing. */
+static int veil_set(struct fd_sets *s, int n, uint64_t *due, int *arrivals)
 {
 	uint64_t until;
+	unsigned long bit;
 	int hidden = 0;
-	for (int fd = 0; set && (load_relaxed(&ready_flags) & READY_HOLDS) && fd < n; fd++) {
-		unsigned long *word = (unsigned long *)set + fd / (8 * (int)sizeof(long));
-		unsigned long bit = 1ul << fd % (8 * (int)sizeof(long));
+	*arrivals = -1;
+	for (int fd = 0; (load_relaxed(&ready_flags) & READY_HOLDS) && fd < n; fd++) {
+		unsigned long *word = word_of(s->word[0], fd, &bit);
 		if (!(*word & bit) || !held_hides(fd, &until))
 			continue;
 		*word &= ~bit;
 		*due = until < *due ? until : *due;
+		*arrivals = arrivals_of(fd);
 		hidden++;
 	}
+	if (!hidden)
+		arrivals_end();
 	return hidden;
 }
 
-static bool select_met_reset(fd_set *const set[3], int n)
+/* One real wait, for arrivals as well. */
+static int select_once(int n, fd_set *const set[3], struct fd_sets *s, int arrivals, const struct timespec *timeout,
+		       const sigset_t *mask)
+{
+	fd_set *use[3];
+	unsigned long bit = 0, *word = NULL;
+	for (int i = 0; i < 3; i++)
+		use[i] = set[i] ? (fd_set *)s->word[i] : NULL;
+	if (arrivals >= 0 && arrivals < SELECT_MAX) {
+		word = word_of(s->word[0], arrivals, &bit);
+		*word |= bit;
+		n = arrivals < n ? n : arrivals + 1;
+	}
+	int r = real.pselect(n, use[0], use[1], use[2], timeout, mask);
+	if (r > 0 && word && (*word & bit)) {
+		arrivals_seen();
+		r--;
+	}
+	if (word)
+		*word &= ~bit;
+	return r;
+}
+
+/* Has one that was found been in the middle of a reset? */
+static bool select_met_reset(struct fd_sets *s, int n)
 {
 	bool met = false;
 	for (int fd = 0; (load_relaxed(&ready_flags) & READY_BREAKS) && fd < n; fd++) {
-		unsigned long bit = 1ul << fd % (8 * (int)sizeof(long));
-		unsigned at = (unsigned)fd / (8 * sizeof(long));
-		for (int i = 0; i < 3; i++)
-			met |= set[i] && (((unsigned long *)set[i])[at] & bit) && resets_met(fd);
+		unsigned long bit;
+		for (size_t i = 0; i < ARRAY_LEN(s->word); i++)
+			met |= (*word_of(s->word[i], fd, &bit) & bit) && resets_met(fd);
 	}
 	return met;
 }
 
 static int select_watched(int n, fd_set *const set[3], const struct timespec *timeout, const sigset_t *mask)
 {
-	struct fd_sets asked;
+	struct fd_sets asked, seen;
 	struct timespec left;
 	uint64_t end;
+	int arrivals;
 	if (!self_active() || n < 0 || n > SELECT_MAX || !wait_end(timeout, &end) || !sets_readable(set, n))
 		return real.pselect(n, set[0], set[1], set[2], timeout, mask);
+	memset(&asked, 0, sizeof(asked));
 	copy_sets(set, &asked, n, true);
 	for (;;) {
 		uint32_t changes = load_acquire(&ready_changes);
-		uint64_t due = ready_run(), shown = READY_NEVER;
-		veil_set(set[0], n, &shown);
-		if (shown < due)
-			due = shown;
-		int r = real.pselect(n, set[0], set[1], set[2], wait_left(end, due, &left), mask);
+		uint64_t due = ready_run();
+		seen = asked;
+		veil_set(&seen, n, &due, &arrivals);
+		int r = select_once(n, set, &seen, arrivals, wait_left(end, due, &left), mask);
 		ready_run();
 		if (r > 0)
-			r -= veil_set(set[0], n, &shown);
-		if (r < 0 || (r > 0 && !select_met_reset(set, n) && changes == load_acquire(&ready_changes)))
+			r -= veil_set(&seen, n, &due, &arrivals);
+		if (r < 0)
 			return r;
-		if (r == 0 && wait_is_over(end))
-			return 0;
-		copy_sets(set, &asked, n, false);
+		if (r > 0 ? !select_met_reset(&seen, n) && changes == load_acquire(&ready_changes) : wait_is_over(end)) {
+			copy_sets(set, &seen, n, false);
+			return r;
+		}
 	}
 }
 
@@ -270,11 +320,10 @@ static int select_spurious(int n, fd_set *const set[3])
 	copy_sets(set, &asked, n, true);
 	int r = select_watched(n, set, &now, NULL);
 	for (int fd = 0; !r && set[0] && fd < n; fd++) {
-		unsigned long bit = 1ul << fd % (8 * (int)sizeof(long));
-		unsigned at = (unsigned)fd / (8 * sizeof(long));
-		if (!(asked.word[0][at] & bit) || !spurious_fits(fd))
+		unsigned long bit;
+		if (!(*word_of(asked.word[0], fd, &bit) & bit) || !spurious_fits(fd))
 			continue;
-		((unsigned long *)set[0])[at] |= bit;
+		*word_of((unsigned long *)set[0], fd, &bit) |= bit;
 		return 1;
 	}
 	if (!r)

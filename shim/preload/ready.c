@@ -1,5 +1,6 @@
 /* ready.c - what the wait hooks of this process must heed */
 #include "ready.h"
+#include "arrivals.h"
 #include "epset.h"
 #include "held.h"
 #include "pending.h"
@@ -102,6 +103,7 @@ void ready_leave(void)
 	if (!ready_needed() || !ready_lock(&g))
 		return;
 	held_show();
+	arrivals_end();
 	epset_rest();
 	ready_unlock(&g);
 }
