@@ -50,11 +50,12 @@ uint32_t queue_news(struct queue_held *q, uint32_t len)
 {
 	uint32_t n = known(q);
 	if (len == 0) {
-		q->runs = q->taking = 0;
+		memset(q->taker, 0, sizeof(q->taker));
+		q->runs = 0;
 		return 0;
 	}
 	/* what an accept under way has taken is dropped when it is over */
-	for (; n > len && n - len > q->taking; n--)
+	for (uint32_t taking = queue_taking(q); n > len && n - len > taking; n--)
 		drop_head(q);
 	return len > n ? len - n : 0;
 }
@@ -105,10 +106,35 @@ bool queue_unchanged(const struct queue_table *t, const struct queue_held *q, ui
 	return len && known(q) == len && queue_free(t, q, now, until, rule) == 0;
 }
 
-void queue_took(struct queue_held *q, bool took)
+void queue_take(struct queue_held *q, uint32_t tid)
 {
-	if (q->taking)
-		q->taking--;
+	for (unsigned i = 0; i < QUEUE_TAKERS; i++)
+		if (!q->taker[i]) {
+			q->taker[i] = tid;
+			return;
+		}
+}
+
+void queue_took(struct queue_held *q, uint32_t tid, bool took)
+{
+	for (unsigned i = 0; i < QUEUE_TAKERS; i++)
+		if (q->taker[i] == tid)
+			q->taker[i] = 0;
 	if (took)
 		drop_head(q);
+}
+
+uint32_t queue_taking(const struct queue_held *q)
+{
+	uint32_t n = 0;
+	for (unsigned i = 0; i < QUEUE_TAKERS; i++)
+		n += q->taker[i] != 0;
+	return n;
+}
+
+void queue_forget(struct queue_held *q, bool (*thread_gone)(uint32_t tid))
+{
+	for (unsigned i = 0; i < QUEUE_TAKERS; i++)
+		if (q->taker[i] && thread_gone(q->taker[i]))
+			q->taker[i] = 0;
 }

@@ -9,6 +9,7 @@
 
 #define QUEUE_LISTENERS 64		/* listeners with connections in their queue that a rule has looked at, at once */
 #define QUEUE_RUNS 24
+#define QUEUE_TAKERS 16
 #define QUEUE_FOREVER UINT64_MAX
 
 struct queue_run {		/* `n` connections that were first seen together */
@@ -20,8 +21,8 @@ struct queue_run {		/* `n` connections that were first seen together */
 
 struct queue_held {
 	uint32_t sock, serial;	/* the listener; 0: free */
-	uint32_t taking;	/* accepts under way that were let through */
 	uint32_t runs;
+	uint32_t taker[QUEUE_TAKERS];	/* threads whose accept was let through and is under way; 0: a free place */
 	struct queue_run run[QUEUE_RUNS];	/* in the order of the queue */
 };
 
@@ -52,7 +53,13 @@ uint32_t queue_free(const struct queue_table *t, const struct queue_held *q, uin
 bool queue_unchanged(const struct queue_table *t, const struct queue_held *q, uint32_t len, uint64_t now, uint64_t *until,
 		     uint32_t *rule);
 
-/* An accept that was let through is over; `took`: it has the head. */
-void queue_took(struct queue_held *q, bool took);
+/* A thread's accept is let through: one less that others may take. More at once than there are places are not counted. */
+void queue_take(struct queue_held *q, uint32_t tid);
+/* It is over; `took`: it has the head. */
+void queue_took(struct queue_held *q, uint32_t tid, bool took);
+/* Of how many accepts under way is the end still to come? */
+uint32_t queue_taking(const struct queue_held *q);
+/* Forgets those whose thread is `gone`: it was killed, cancelled, or jumped out of accept. */
+void queue_forget(struct queue_held *q, bool (*thread_gone)(uint32_t tid));
 
 #endif

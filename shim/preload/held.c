@@ -15,6 +15,7 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <session/lock.h>
+#include <session/task.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/time.h>
@@ -54,6 +55,12 @@ static bool length(int fd, unsigned proto, uint32_t *len)
 		return false;
 	*len = info.tcpi_unacked;
 	return true;
+}
+
+/* Its accept is not under way any more: this thread jumped out of it, another one was cancelled or killed there. */
+static bool thread_gone(uint32_t tid)
+{
+	return tid == sys_gettid() || !task_runs(tid, 0);
 }
 
 static void tell(const struct snag_call *c, const struct snag_plan *p)
@@ -132,13 +139,15 @@ static struct look look_at(struct sock_ref r, int fd, bool take)
 	if (q) {
 		if (h.call.proto == SNAG_PROTO_UNIX && len && q->runs)
 			len = 1;
+		queue_forget(q, thread_gone);
 		for (uint32_t n = queue_news(q, len); n; n--)
 			arrive(q, &h.call);
 		queue_let_go(q, off);
 		l.free = queue_free(t, q, h.call.start_ns, &l.until, &l.rule);
-		l.free = l.free > q->taking ? l.free - q->taking : 0;
+		uint32_t taking = queue_taking(q);
+		l.free = l.free > taking ? l.free - taking : 0;
 		if (take && l.free)
-			q->taking++;
+			queue_take(q, h.call.who.tid);
 	}
 	self_unlock(&g);
 	return l;
@@ -256,7 +265,7 @@ void held_over(struct hook *h, bool took)
 		return;
 	struct queue_held *q = queue_find(t, h->ref.sock, h->ref.serial, false, NULL);
 	if (q)
-		queue_took(q, took);
+		queue_took(q, sys_gettid(), took);
 	self_unlock(&g);
 }
 

@@ -40,3 +40,8 @@ teardown() {
   run "$SNAG" sessions
   refute_output --partial "killed-$BATS_TEST_NUMBER-$$"
 }
+
+@test "a process that is killed in accept leaves the connection that it was let through to" {
+  run timeout 30 "$SNAG" run -q --rule 'accept: hold=100ms' -- "$PROGRAMS/taker"
+  assert_output 'accept: ok'
+}

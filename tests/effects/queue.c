@@ -80,16 +80,44 @@ static void test_taken(void **state)
 {
 	(void)state;
 	seen(2, 10, 110);
-	q->taking = 1;
+	queue_take(q, 7);
 	assert_int_equal(queue_news(q, 1), 0);	/* it is on its way; its accept tells */
-	queue_took(q, true);
-	assert_int_equal(q->taking, 0);
+	queue_took(q, 7, true);
+	assert_int_equal(queue_taking(q), 0);
 	assert_int_equal(may_take(110, NULL), 1);
 	seen(2, 120, 220);			/* one more */
 	assert_int_equal(may_take(120, NULL), 1);
 	assert_int_equal(may_take(220, NULL), 2);
-	queue_took(q, false);			/* an accept that failed takes none */
+	queue_took(q, 7, false);		/* an accept that failed takes none */
 	assert_int_equal(may_take(220, NULL), 2);
+}
+
+static bool odd_thread(uint32_t tid)
+{
+	return tid % 2;
+}
+
+/* Threads that end in the middle of accept: one that had taken the head, and one that had not. */
+static void test_taker_gone(void **state)
+{
+	(void)state;
+	seen(2, 10, 110);
+	queue_take(q, 7);
+	queue_take(q, 8);
+	assert_int_equal(queue_news(q, 1), 0);
+	assert_int_equal(queue_taking(q), 2);
+	queue_forget(q, odd_thread);
+	assert_int_equal(queue_taking(q), 1);
+	queue_took(q, 8, true);
+	assert_int_equal(queue_news(q, 1), 0);
+	assert_int_equal(may_take(110, NULL) - queue_taking(q), 1);
+	for (uint32_t tid = 1; tid <= QUEUE_TAKERS; tid++)
+		queue_take(q, 2 * tid);
+	queue_take(q, 1);			/* no place left: it is not counted */
+	queue_took(q, 1, false);
+	assert_int_equal(queue_taking(q), QUEUE_TAKERS);
+	assert_int_equal(queue_news(q, 0), 0);
+	assert_int_equal(queue_taking(q), 0);
 }
 
 static void test_taken_unseen(void **state)
@@ -173,7 +201,7 @@ static void test_scribbled_on(void **state)
 	memset(q, 0xff, sizeof(*q));
 	queue_free(table, q, 5, &until, &rule);
 	queue_add(q, 1, 2, 1);
-	queue_took(q, true);
+	queue_took(q, 7, true);
 	queue_let_go(q, is_off);
 	queue_news(q, 0);
 	assert_int_equal(q->runs, 0);
@@ -185,6 +213,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_together_in_order, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_behind_a_held_head, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_taken, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_taker_gone, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_taken_unseen, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_release, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_switched_off, setup, teardown),
