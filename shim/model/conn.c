@@ -268,6 +268,32 @@ bool conn_accept(struct model *m, uint32_t sock, uint32_t listener, uint64_t now
 	return true;
 }
 
+uint32_t conn_early(const struct model *m, const struct snag_addr *local, const struct snag_addr *peer,
+		    uint64_t since_ns)
+{
+	const struct model_sock *r;
+	struct tuple_walk w;
+	uint32_t at;
+
+	tuple_walk_begin(&w, m, peer, local);
+	while ((r = tuple_walk_next(&w, &at)))
+		if (!r->other && !r->listener && r->state != SNAG_STATE_TIME_WAIT && r->since_ns >= since_ns)
+			return at;
+	return 0;
+}
+
+void conn_meet_early(struct model *m, uint32_t client, uint32_t early, uint64_t now_ns)
+{
+	struct model_sock *c = record_at(m, client, 0), *other = record_at(m, early, 0);
+
+	if (!c || !other)
+		return;
+	other->flags &= (uint16_t)~MODEL_DOUBT;
+	port_link(m, early);
+	join(m, client, early);
+	record_state(c, other->state == SNAG_STATE_FIN_WAIT ? SNAG_STATE_CLOSE_WAIT : SNAG_STATE_ESTABLISHED, now_ns);
+}
+
 void conn_deafen(struct model *m, uint32_t listener, uint64_t now_ns)
 {
 	struct model_sock *l = record_at(m, listener, 0);

@@ -27,6 +27,11 @@ void conn_sweep(struct model *m, const struct snag_addr *local, const struct sna
 void conn_reach(struct model *m, uint32_t client, uint32_t listener, uint64_t now_ns);
 /* Socket `sock`, whose addresses stand in its record, came out of the listener's queue. False: it never was in it. */
 bool conn_accept(struct model *m, uint32_t sock, uint32_t listener, uint64_t now_ns);
+/* The other end of a connect from `local` to `peer` that began at since_ns, where accept was the first to be told of; it
+ * may be closed already. 0: none. Then the two are joined. */
+uint32_t conn_early(const struct model *m, const struct snag_addr *local, const struct snag_addr *peer,
+		    uint64_t since_ns);
+void conn_meet_early(struct model *m, uint32_t client, uint32_t early, uint64_t now_ns);
 
 /* This end has sent its FIN; it has sent a RST; it was told that it is in `tcp_state`. */
 void conn_fin(struct model *m, uint32_t sock, uint64_t now_ns);

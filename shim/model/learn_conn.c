@@ -171,21 +171,27 @@ static void begin_exact(struct model *m, struct model_sock *r, const struct snag
 			const struct snag_outcome *o, uint64_t now_ns)
 {
 	bool chosen = !record_holds(r), shared;
+	uint32_t early;
 
 	conn_leave(m, c->sock);
 	r->peer = route_meant(&r->local, &c->addr);
 	r->local = o->local;
 	if (addr_is_any(&r->local))	/* it has been given back already */
 		route_source(&r->local, &r->peer);
+	early = conn_early(m, &r->local, &r->peer, c->start_ns);
 	record_state(r, SNAG_STATE_SYN_SENT, now_ns);
 	if (chosen) {
 		r->flags |= MODEL_BY_CONNECT;
 		if (port_held(m, r->local.port, c->sock, now_ns, &shared) == BIND_FREE)
 			bucket_forget(m, r->local.port);
 	}
-	conn_sweep(m, &r->local, &r->peer);
+	if (!early)
+		conn_sweep(m, &r->local, &r->peer);
 	conn_enter(m, c->sock);
-	met(m, r, c, o, now_ns);
+	if (early)
+		conn_meet_early(m, c->sock, early, now_ns);
+	else
+		met(m, r, c, o, now_ns);
 	if (r->on_port)		/* its state has changed what it claims */
 		port_link(m, c->sock);
 }

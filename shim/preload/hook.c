@@ -212,11 +212,12 @@ static bool ask_engine(struct hook *h)
 	unsigned facts = without_known(h, engine_facts(&engine, h->call.call));
 	if (facts)
 		facts_fill(&h->call, facts, h->caller);
+	bool whole = outside_wanted(h, facts);
 	/* A killed process may stand in the tables for a while: what it leaves on a port is not what it held. */
-	if (unlikely(engine_keeps_waits(&engine) || engine_leaves(&engine, SNAG_CALL_close)) &&
+	if (unlikely(whole || engine_keeps_waits(&engine) || engine_leaves(&engine, SNAG_CALL_close)) &&
 	    (kinds[h->call.call] & LOCKS) && h->call.domain != AF_UNIX)
 		ports_reap();
-	struct outside_list *others = outside_wanted(h, facts) ? outside_ask(h) : NULL;
+	struct outside_list *others = whole ? outside_ask(h) : NULL;
 	h->call.start_ns = self_now();
 	if (h->locked && !self_lock(&g)) {
 		h->silent = true;	/* goes unrecorded, and is counted */

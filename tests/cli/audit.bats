@@ -177,3 +177,23 @@ PY
   run grep '"model":"waits"' "$WORK/plain1.jsonl"
   assert_output --partial '"ret":0,'
 }
+
+# The keeper hears of a death in its own time: many ports are tried, so that some are asked for before that.
+@test "a killed server holds its port no longer, whoever has heard of it" {
+  cat >"$WORK/k.py" <<'PY'
+import os, signal, socket
+for i in range(40):
+    r, w = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen(1)
+        os.write(w, b"%d" % s.getsockname()[1]); signal.pause()
+    port = int(os.read(r, 9)); os.close(r); os.close(w)
+    os.kill(pid, signal.SIGKILL); os.waitpid(pid, 0)
+    c = socket.socket(); c.setblocking(False); c.connect_ex(("127.0.0.1", port)); c.close()
+    b = socket.socket(); b.bind(("127.0.0.1", port)); b.listen(1); b.close()
+PY
+  run "$SNAG" run -q --audit -- "$PYTHON" "$WORK/k.py"
+  assert_success
+  assert_output --regexp "^audit: [0-9]+ right, 0 wrong, "
+}

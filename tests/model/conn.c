@@ -210,6 +210,34 @@ static void test_time_wait(void **state)
 	end(d);
 }
 
+/* Another thread accepts the connection, and may close it, before connect() says that it is there. */
+static void test_accepted_early(void **state)
+{
+	(void)state;
+	for (int closed = 0; closed < 2; closed++) {
+		struct drive *d = begin();
+		struct snag_outcome o;
+		struct snag_call c;
+		listens(d, LISTENER, "127.0.0.1", 8080, 5);
+		c = connect_call(d, CLIENT, 8080);
+		accepts(d, LISTENER, ACCEPTED, 8080, 40000);
+		if (closed)
+			closes(d, ACCEPTED, TCP_ESTABLISHED, 0);
+		o = drive_outcome(d, 0);
+		o.local = drive_addr("127.0.0.1", 40000);
+		drive_learn(d, &c, &o);
+		assert_int_equal(get(d, LISTENER).queue_len, 0);
+		assert_int_equal(get(d, CLIENT).state, closed ? SNAG_STATE_CLOSE_WAIT : SNAG_STATE_ESTABLISHED);
+		closes(d, CLIENT, closed ? TCP_CLOSE_WAIT : TCP_ESTABLISHED, 0);
+		if (!closed)
+			closes(d, ACCEPTED, TCP_CLOSE_WAIT, 0);
+		closes(d, LISTENER, TCP_LISTEN, 0);
+		assert_int_equal(bind_to(d, OTHER, "127.0.0.1", closed ? 8080 : 40000), EADDRINUSE);
+		assert_int_equal(bind_to(d, OTHER, "127.0.0.1", closed ? 40000 : 8080), 0);
+		end(d);
+	}
+}
+
 /* The flags that TIME_WAIT copies are those of the closing socket, which come from its listener. */
 static void test_time_wait_flags(void **state)
 {
@@ -447,7 +475,7 @@ int main(void)
 		cmocka_unit_test(test_resets), cmocka_unit_test(test_killed), cmocka_unit_test(test_told),
 		cmocka_unit_test(test_queue), cmocka_unit_test(test_tuples), cmocka_unit_test(test_reuse),
 		cmocka_unit_test(test_exhausted), cmocka_unit_test(test_self), cmocka_unit_test(test_twins),
-		cmocka_unit_test(test_no_room),
+		cmocka_unit_test(test_no_room), cmocka_unit_test(test_accepted_early),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
