@@ -64,6 +64,7 @@ enum snag_target {
 	SNAG_TARGET_ROOM,	/* one that listens, with room in its queue */
 	SNAG_TARGET_FULL,
 	SNAG_TARGET_OTHER,	/* one of another type */
+	SNAG_TARGET_UNSURE,	/* one of another type, or one that nobody can reach, accepted from a listener that is gone */
 	SNAG_TARGET_DENIED,	/* a file that the caller may not write to */
 };
 

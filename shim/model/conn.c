@@ -334,6 +334,8 @@ static void orphan(struct model *m, uint32_t sock, uint64_t now_ns)
 	bare_ages(m, at, now_ns + FIN_WAIT_NS);
 	conn_fin(m, at, now_ns);
 	conn_enter(m, at);
+	if (!other)	/* whoever is there may reset it at any time */
+		conn_lose_sight(m, at);
 }
 
 /* __tcp_close() (net/ipv4/tcp.c). */

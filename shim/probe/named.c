@@ -127,7 +127,7 @@ struct target_search {
 static uint8_t target_of(const struct named_sock *s, int type)
 {
 	if (s->type != type)
-		return SNAG_TARGET_OTHER;
+		return s->type != SOCK_DGRAM && s->state == TCP_ESTABLISHED ? SNAG_TARGET_UNSURE : SNAG_TARGET_OTHER;
 	if (type == SOCK_DGRAM)
 		return SNAG_TARGET_ROOM;
 	if (s->state != TCP_LISTEN || (s->shut & 1))
@@ -144,7 +144,7 @@ static bool is_target(void *arg, const struct named_sock *s)
 
 	if (here)
 		t->answer = target_of(s, t->type);
-	return t->answer == SNAG_TARGET_NOBODY;
+	return t->answer == SNAG_TARGET_NOBODY || t->answer == SNAG_TARGET_UNSURE;
 }
 
 int named_find(const char *path, uint16_t len, int type)

@@ -1,5 +1,6 @@
 /* attempt.c - one call: described with the facts that --audit would ask for, predicted, made, judged, learned. */
 #include "live.h"
+#include "network.h"
 #include "unix.h"
 
 #include <base/names.h>
@@ -79,6 +80,7 @@ struct attempt attempt_begin(struct world *w, unsigned call, uint8_t s)
 	int type = 0;
 	socklen_t len = sizeof(type);
 
+	network_settle();
 	w->d->now_ns = now_of_world();
 	w->d->uid = w->uid;
 	t.c = drive_call(w->d, call, w->id[s]);

@@ -20,7 +20,7 @@
 /* ---- what parent and worlds share ---- */
 
 struct totals {
-	unsigned long steps, asked, certain, unknown[SNAG_UNSURES], by_call[SNAG_CALLS];
+	unsigned long steps, late, asked, certain, unknown[SNAG_UNSURES], by_call[SNAG_CALLS];
 };
 
 struct board {

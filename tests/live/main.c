@@ -70,6 +70,7 @@ static void report(unsigned seed, unsigned failed, const char *log)
 static void add(struct totals *sum, const struct totals *t)
 {
 	sum->steps += t->steps;
+	sum->late += t->late;
 	sum->asked += t->asked;
 	sum->certain += t->certain;
 	for (unsigned i = 0; i < SNAG_UNSURES; i++)
@@ -88,6 +89,8 @@ static void tell(const struct totals *t)
 		if (t->unknown[i])
 			printf(", %s %lu", reasons[i], t->unknown[i]);
 	printf(" (%.2f %%)\n", 100.0 * (double)(t->asked - t->certain) / (double)(t->asked ? t->asked : 1));
+	if (t->late)
+		printf("# %lu times the loopback was late\n", t->late);
 	for (unsigned call = 0; getenv("VERBOSE") && call < SNAG_CALLS; call++)
 		if (t->by_call[call])
 			printf("# call %u unknown %lu\n", call, t->by_call[call]);

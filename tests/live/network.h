@@ -10,6 +10,9 @@ bool network_begin(void);
 /* Writes a file below /proc/sys/net. */
 void network_sysctl(const char *name, const char *value);
 
+/* Waits until all that was sent here has been heard: on a loaded machine a packet may lie in a queue of its processor. */
+void network_settle(void);
+
 /* An address to name, those more often that matter more often. */
 const char *network_addr(bool v6, unsigned pick);
 
