@@ -5,6 +5,7 @@
 #include "ports.h"
 #include <base/sys.h>
 #include <effects/refuse.h>
+#include <effects/spare.h>
 #include <effects/wait.h>
 #include <string.h>
 
@@ -44,6 +45,13 @@ void act_signal(struct hook *h)
 	sys_kill(h->call.who.pid, h->plan.signal);
 }
 
+void act_leave_alone(struct hook *h, const char *note)
+{
+	h->plan.action = SNAG_ACTION_NONE;
+	h->plan.by = SNAG_BY_KERNEL;
+	h->note = note;
+}
+
 /* The failure that the plan asks for. True: the real call is made all the same, or must be made first. */
 static bool act_failure(struct hook *h)
 {
@@ -55,6 +63,10 @@ static bool act_failure(struct hook *h)
 	}
 	if ((c->call == SNAG_CALL_accept || c->call == SNAG_CALL_accept4) && refuse_consumes(err)) {
 		h->after = err;
+		return true;
+	}
+	if ((h->traits & SNAG_TRAIT_NEW) && (err == EMFILE || err == ENFILE) && spare_left()) {
+		act_leave_alone(h, "the program has closed a descriptor since");
 		return true;
 	}
 	if (c->call == SNAG_CALL_connect && refuse_is_late(c, err))

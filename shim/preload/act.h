@@ -12,4 +12,7 @@ bool act(struct hook *h);
 /* The plan's signal, with its record in the trace. */
 void act_signal(struct hook *h);
 
+/* The call is the kernel's; the event keeps the rule's name and says why. */
+void act_leave_alone(struct hook *h, const char *note);
+
 #endif

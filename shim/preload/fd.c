@@ -5,6 +5,7 @@
 #include "hook.h"
 #include "ports.h"
 #include <base/sys.h>
+#include <effects/spare.h>
 #include <limits.h>
 #include <session/lock.h>
 #include <stdarg.h>
@@ -197,6 +198,8 @@ static void share(struct hook *h, int fd)
 	int r = sock_hold(&session, h->call.who.proc, h->ref, fd);
 	self_unlock(&g);
 	self_put(fd, r < 0 ? (struct sock_ref){ 0 } : h->ref);
+	if (!h->note)
+		spare_forget();
 }
 
 HOOK int dup(int fd)

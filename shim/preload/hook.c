@@ -8,6 +8,7 @@
 #include <base/addr.h>
 #include <base/calls.h>
 #include <base/sys.h>
+#include <effects/spare.h>
 #include <effects/state.h>
 #include <errno.h>
 #include <session/lock.h>
@@ -283,6 +284,8 @@ void hook_made(struct hook *h, int fd)
 	h->out.new_fd = fd;
 	h->out.new_sock = r.sock;
 	h->out.new_serial = r.serial;
+	if (!h->note)
+		spare_forget();
 }
 
 /* The kernel refused: what it can tell of others is asked before the session's lock is taken. */

@@ -1,19 +1,12 @@
 /* ports.c - rules that take ports away: time_wait, steal, self_connect */
 #include "ports.h"
+#include "act.h"
 #include "facts.h"
 #include "identity.h"
 #include <base/addr.h>
 #include <base/sys.h>
 #include <session/lock.h>
 #include <string.h>
-
-/* The call is the kernel's; the event keeps the rule's name and says why. */
-static void leave_alone(struct hook *h, const char *note)
-{
-	h->plan.action = SNAG_ACTION_NONE;
-	h->plan.by = SNAG_BY_KERNEL;
-	h->note = note;
-}
 
 static const char *words_for(int err)
 {
@@ -58,7 +51,7 @@ static void hand_over(struct hook *h, const struct occupant_wish *w, int fd)
 	};
 	const char *note = fd < 0 ? words_for(fd) : send_order(fd, &o);
 	if (note)
-		leave_alone(h, note);
+		act_leave_alone(h, note);
 }
 
 /* ---- close ---- */
@@ -139,7 +132,7 @@ static void find_taken(struct hook *h)
 	};
 	struct snag_addr local;
 	if (facts_local(h->call.fd, &local) && local.port) {
-		leave_alone(h, "the socket has an address already");
+		act_leave_alone(h, "the socket has an address already");
 		return;
 	}
 	w.addr = occupant_specific(&w.addr);
@@ -175,17 +168,17 @@ static void connect_itself(struct hook *h)
 	if (m)
 		state = m->state;
 	if (!len || !to.port || state >= SNAG_STATE_LISTEN) {
-		leave_alone(h, "the socket or the address is not one to connect");
+		act_leave_alone(h, "the socket or the address is not one to connect");
 		return;
 	}
 	if (facts_local(h->call.fd, &local) && local.port) {
 		if (local.port != to.port || !(addr_is_any(&local) || addr_equal_ip(&local, &to)))
-			leave_alone(h, "the socket is bound to another address");
+			act_leave_alone(h, "the socket is bound to another address");
 		return;
 	}
 	long r = sys_call(SYS_bind, h->call.fd, &ss, len);
 	if (r < 0)
-		leave_alone(h, words_for((int)r));
+		act_leave_alone(h, words_for((int)r));
 	else
 		learn_bind(h, &to);
 }

@@ -269,6 +269,24 @@ print(*sorted(seen))"
   assert_output "EMFILE ok"
 }
 
+@test "emfile-storm: a descriptor that was kept in reserve is one to accept with, and so in each storm" {
+  with emfile-storm --set 'rules[0].when.after=0s' --set 'rules[0].when.pulse.active=60s' --set 'rules[0].when.event=now' \
+    --session "reserve-$$" -- "
+def ctl(*a): os.spawnv(os.P_WAIT, '$SNAG', ['snag', 'ctl', 'reserve-$$', *a])
+s = server(); s.setblocking(False); cs = [socket.create_connection(s.getsockname()) for _ in range(5)]
+reserve = os.open('/', 0)
+ctl('fire', 'now')
+for _ in range(2):
+    print(name(s.accept), name(s.accept), name(socket.socket))
+    os.close(reserve); a = s.accept()[0]; print(a.fileno() == reserve, name(s.accept), name(socket.socket))
+    a.close(); a = s.accept()[0]; a.close(); reserve = os.open('/', 0); print(name(s.accept))
+    ctl('disable', 'out-of-descriptors'); print(name(socket.socket)); ctl('enable', 'out-of-descriptors')"
+  assert_success
+  assert_output "$(for _ in 1 2; do printf 'EMFILE EMFILE EMFILE\nTrue EMFILE EMFILE\nEMFILE\nok\n'; done)"
+  run jq -rs 'map(select(.note).note) | unique[]' "$WORK/trace.jsonl"
+  assert_output 'the program has closed a descriptor since'
+}
+
 @test "time-wait-restart" {
   local port
   port=$(free_port)
