@@ -69,6 +69,12 @@ bool engine_foretold(const struct snag_call *c, const struct snag_plan *p, const
 	       o->end_ns >= c->start_ns + FIRST_RETRY_NS;
 }
 
+/* inet_autobind() (net/ipv4/af_inet.c): no port is left for a datagram socket that has none. */
+static bool lacks_port(const struct snag_call *c, const struct snag_outcome *o)
+{
+	return c->call == SNAG_CALL_connect && c->proto == SNAG_PROTO_UDP && o->real_err == EAGAIN;
+}
+
 /* Before the model learns: `raced` compares the port's version with the ticket's. */
 static struct verdict judge(const struct engine *e, const struct snag_call *c, const struct snag_plan *p,
 			    const struct snag_outcome *o, uint32_t holder)
@@ -87,7 +93,7 @@ static struct verdict judge(const struct engine *e, const struct snag_call *c, c
 		doubt(&v, SNAG_UNSURE_RACED);
 	else if (v.foreign || (in_use && is_foreign(e, holder)))
 		doubt(&v, SNAG_UNSURE_FOREIGN);
-	else if (is_machine(o->real_err) || met_itself(c, o))
+	else if (is_machine(o->real_err) || met_itself(c, o) || lacks_port(c, o))
 		doubt(&v, SNAG_UNSURE_MACHINE);
 	else if (p->holder && !reason_is_held(e, p->holder))
 		doubt(&v, SNAG_UNSURE_RACED);

@@ -56,13 +56,11 @@ static void address_lost(struct model_sock *r, int err)
 }
 
 /* With IP_FREEBIND, or ip_nonlocal_bind, an address may be another machine's. */
-static bool is_away(const struct model_sock *r, const struct snag_call *c, const struct snag_addr *a)
+static bool is_away(const struct snag_call *c, const struct snag_addr *a)
 {
 	if (!route_is_source(a) || addr_is_loopback(a))
 		return false;
-	if (c->facts & SNAG_FACT_REACH)
-		return c->reach == SNAG_REACH_NOWHERE || c->reach == SNAG_REACH_AWAY;
-	return (r->flags & MODEL_FREEBIND) != 0;
+	return !(c->facts & SNAG_FACT_REACH) || c->reach == SNAG_REACH_NOWHERE || c->reach == SNAG_REACH_AWAY;
 }
 
 static void learn_bind(struct model *m, struct model_sock *r, const struct snag_call *c, const struct snag_outcome *o,
@@ -82,13 +80,13 @@ static void learn_bind(struct model *m, struct model_sock *r, const struct snag_
 		return;
 	if (r->flags & MODEL_COUNTED)	/* an accepted one that was reset may be bound anew */
 		traffic_leave(m, r, now_ns);
-	conn_leave(m, c->sock);
+	conn_leave(m, c->sock);	/* and out of doubt */
 	record_local(r, a);
 	if (c->addr.port)
 		r->flags |= MODEL_EXPLICIT;
 	if (r->proto != SNAG_PROTO_UNIX && memcmp(a->ip, zero, sizeof(zero)))
 		r->flags |= MODEL_ADDR;
-	r->flags = (uint16_t)(is_away(r, c, a) ? r->flags | MODEL_AWAY : r->flags & ~MODEL_AWAY);
+	r->flags = (uint16_t)(is_away(c, a) ? r->flags | MODEL_AWAY : r->flags & ~MODEL_AWAY);
 	port_link(m, c->sock);
 	port_admitted(m, c->sock, now_ns);
 	if (r->proto == SNAG_PROTO_UNIX)

@@ -250,6 +250,8 @@ static void learn_connect_udp(struct model *m, struct model_sock *r, const struc
 			port_link(m, c->sock);
 	} else if (!o->real_err && r->local.port && addr_is_any(&r->local)) {
 		r->flags |= MODEL_VAGUE;
+	} else if (o->real_err && !r->local.port) {
+		r->flags |= MODEL_DOUBT;	/* inet_autobind() may have given it one */
 	}
 }
 

@@ -46,7 +46,7 @@ static int check_reach(const struct question *q)
 	if (a->ip[0] == 0xff && !v4)
 		return 0;
 	if (!v4 && addr_is_loopback(a) && !nonlocal && !route_hears_loopback(q->r->device))
-		return EADDRNOTAVAIL;	/* ::1 is its device's own: IFA_HOST in ipv6_chk_addr_and_flags() */
+		return q->machine ? EADDRNOTAVAIL : UNKNOWN;	/* ::1 is its device's own: IFA_HOST in ipv6_chk_addr_and_flags() */
 	if (!v4 && addr_is_loopback(a) && !nonlocal && q->r->device == MODEL_DEVICE_UNKNOWN)
 		return UNKNOWN;
 	if (addr_is_any(a) || addr_is_loopback(a) || nonlocal || route_is_group4(a))
@@ -74,7 +74,7 @@ static int check_unbound(const struct question *q)
 	bool named = record_holds(r) && (r->flags & MODEL_EXPLICIT || r->state == SNAG_STATE_BOUND);
 
 	if (r->proto == SNAG_PROTO_UDP)
-		return record_connected(r) || record_holds(r) ? EINVAL : 0;
+		return record_connected(r) || record_holds(r) ? EINVAL : r->flags & MODEL_DOUBT ? UNKNOWN : 0;
 	switch (predict_tcp(q)) {
 	case PREDICT_CLOSED:
 		return named ? EINVAL : 0;

@@ -23,6 +23,8 @@ static socklen_t choose_inet(struct world *w, struct snag_call *c, const struct 
 	socklen_t len;
 	int reach;
 
+	if (w->quiet && c->proto == SNAG_PROTO_TCP && c->call == SNAG_CALL_bind && (text[0] == '2'))
+		text = v6 != other ? "::1" : "127.0.0.1";	/* which address it has after a connect nobody tells */
 	c->addr = drive_addr(text, port);
 	memset(ss, 0, sizeof(*ss));
 	len = addr_to_sockaddr(&c->addr, ss);

@@ -92,6 +92,8 @@ struct attempt attempt_begin(struct world *w, unsigned call, uint8_t s)
 
 void attempt_foresee(struct world *w, struct attempt *t)
 {
+	if (w->quiet)
+		t->c.facts = 0;
 	t->v = drive_predict(w->d, &t->c);
 }
 
@@ -129,21 +131,51 @@ static void note_beliefs(struct world *w)
 		note_record(w, SNAG_SOCKS + i);
 }
 
+/* Without --audit a certain prediction speaks of the session's sockets, and not of the machine: engine/commit.c. */
+static bool of_machine(const struct world *w, const struct attempt *t)
+{
+	const struct snag_call *c = &t->c;
+
+	switch (t->o.real_err) {
+	case EACCES:
+	case EADDRNOTAVAIL:
+		return true;
+	case EAGAIN:
+		return c->call == SNAG_CALL_connect && c->proto == SNAG_PROTO_UDP;
+	case EADDRINUSE:
+		return !model_holder(w->d->m, c->sock, &c->addr, c->proto, c->start_ns);
+	default:
+		return false;
+	}
+}
+
+static void count(const struct world *w, const struct attempt *t, bool certain)
+{
+	struct totals *sum = &board->totals;
+
+	if (w->quiet) {
+		sum->quiet_asked++;
+		sum->quiet_certain += certain;
+		return;
+	}
+	sum->asked++;
+	sum->certain += certain;
+	sum->unknown[t->v.unsure] += !certain;
+	sum->by_call[t->c.call] += !certain;
+}
+
 static void compare(struct world *w, const struct attempt *t)
 {
 	const struct model_verdict *v = &t->v;
 	int err = t->o.real_err;
+	bool certain = v->sure == SNAG_CERTAIN && !(w->quiet && of_machine(w, t));
 
-	board->totals.asked++;
 	note(w, " = %s", errno_text(err));
-	if (v->sure != SNAG_CERTAIN) {
-		board->totals.unknown[v->unsure]++;
-		board->totals.by_call[t->c.call]++;
+	count(w, t, certain);
+	if (!certain) {
 		note(w, "\t(unknown)\n");
-
 		return;
 	}
-	board->totals.certain++;
 	if (v->err == err) {
 		note(w, "\n");
 		return;
@@ -156,6 +188,8 @@ static void compare(struct world *w, const struct attempt *t)
 void attempt_judge(struct world *w, struct attempt *t)
 {
 	compare(w, t);
+	if (w->quiet && t->c.call != SNAG_CALL_bind && t->c.call != SNAG_CALL_listen)
+		t->o.local = (struct snag_addr){0};
 	model_learn(w->d->m, &t->c, &t->o, t->o.end_ns);
 }
 

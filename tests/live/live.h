@@ -20,7 +20,7 @@
 /* ---- what parent and worlds share ---- */
 
 struct totals {
-	unsigned long steps, late, asked, certain, unknown[SNAG_UNSURES], by_call[SNAG_CALLS];
+	unsigned long steps, late, quiet_asked, quiet_certain, asked, certain, unknown[SNAG_UNSURES], by_call[SNAG_CALLS];
 };
 
 struct board {
@@ -42,6 +42,7 @@ struct holders {
 struct world {
 	struct drive *d;
 	struct model_machine machine;
+	bool quiet;		/* the model is told no more than in a session without --audit */
 	uint8_t reserved[MODEL_PORTS / 8];	/* machine.reserved */
 	char folder[32];	/* the current one, for unix paths */
 	unsigned base;		/* first of this sequence's ports */

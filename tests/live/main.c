@@ -71,6 +71,8 @@ static void add(struct totals *sum, const struct totals *t)
 {
 	sum->steps += t->steps;
 	sum->late += t->late;
+	sum->quiet_asked += t->quiet_asked;
+	sum->quiet_certain += t->quiet_certain;
 	sum->asked += t->asked;
 	sum->certain += t->certain;
 	for (unsigned i = 0; i < SNAG_UNSURES; i++)
@@ -89,6 +91,9 @@ static void tell(const struct totals *t)
 		if (t->unknown[i])
 			printf(", %s %lu", reasons[i], t->unknown[i]);
 	printf(" (%.2f %%)\n", 100.0 * (double)(t->asked - t->certain) / (double)(t->asked ? t->asked : 1));
+	if (t->quiet_asked)
+		printf("# without --audit's questions: %lu calls, %lu of them certain and right\n", t->quiet_asked,
+		       t->quiet_certain);
 	if (t->late)
 		printf("# %lu times the loopback was late\n", t->late);
 	for (unsigned call = 0; getenv("VERBOSE") && call < SNAG_CALLS; call++)
