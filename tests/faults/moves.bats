@@ -221,6 +221,40 @@ True b'x'"
   done
 }
 
+@test "options that a fault has changed read as the program left them; what it sets meanwhile comes into force after" {
+  python 'recv role=client first=1: stall=300ms' "
+a.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 2); a.setblocking(False)
+lowat = lambda: a.getsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT)
+print(lowat(), name(a.recv, 9), lowat()); a.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 3); print(lowat())
+b.send(b'xy'); p = select.poll(); p.register(a, select.POLLIN); print(p.poll(600)); b.send(b'z')
+print(len(p.poll(10000)), a.recv(9), lowat())"
+  assert_output "2 EAGAIN 2
+3
+[]
+1 b'xyz' 3"
+  python 'recv role=client first=1: blackhole=self' "
+least = lambda: a.getsockopt(0, 21); a.setsockopt(0, 21, 7); a.setblocking(False)
+print(least(), name(a.recv, 9), least()); a.setsockopt(0, 21, 9); print(least(), name(a.setsockopt, 0, 21, 256))
+b.send(b'x'); print(select.select([a], [], [], 0.4)[0], least())"
+  assert_output "7 EAGAIN 7
+9 EINVAL
+[] 9"
+  python 'connect nth=2: ETIMEDOUT' "
+timeout = lambda: c.getsockopt(6, socket.TCP_USER_TIMEOUT)
+c = socket.socket(); c.setsockopt(6, socket.TCP_USER_TIMEOUT, 70000); c.setblocking(False)
+print(errno.errorcode[c.connect_ex(l.getsockname())], timeout()); c.setsockopt(6, socket.TCP_USER_TIMEOUT, 80000); print(timeout())
+p = select.poll(); p.register(c, select.POLLOUT); p.poll(20000); print(errno.errorcode[c.getsockopt(1, 4)], timeout())"
+  assert_output "EINPROGRESS 70000
+80000
+ETIMEDOUT 80000"
+  python 'recv role=client first=1: eof' "
+print(a.recv(1), len(a.getsockopt(1, 26, 64)))"
+  assert_output "b'' 0"
+  python 'send role=client first=1: blackhole=peer' "
+print(a.send(b'x'), len(a.getsockopt(0, 4, 40)))"
+  assert_output "1 0"
+}
+
 @test "a stall that cannot be hidden makes the thread wait" {
   python 'recv role=client first=1: stall=300ms' "
 a.setblocking(False); b.setblocking(False); n = 0
