@@ -117,16 +117,28 @@ struct text text_expected(const struct record *r)
 	return text_is(r->model, "waits") ? text_of("it to wait") : r->model.p ? r->model : text_of("something else");
 }
 
+/* What the call has come to, where its arguments do not say it: the port that the kernel chose; a shortened queue. */
+static void made_of(struct buf *b, const struct record *r)
+{
+	bool cut = text_is(r->call, "listen") && r->queue.max != RECORD_NONE && r->queue.max != r->backlog;
+
+	if (r->err.p || (!r->local.p && !cut))
+		return;
+	buf_str(b, " (");
+	buf_plain(b, r->local);
+	if (cut) {
+		buf_str(b, r->local.p ? ", queue of " : "queue of ");
+		buf_int(b, r->queue.max);
+	}
+	buf_char(b, ')');
+}
+
 static void call_lines(const struct writer *w, const struct record *r)
 {
 	struct buf *b = w->b;
 
 	call_line(w, r);
-	if (r->local.p && !r->err.p) {	/* the port that the kernel chose */
-		buf_str(b, " (");
-		buf_plain(b, r->local);
-		buf_char(b, ')');
-	}
+	made_of(b, r);
 	if (r->dur != RECORD_NONE && r->dur >= 10000000) {	/* worth a look from 10 ms on */
 		buf_str(b, " <");
 		buf_seconds(b, r->dur, 3);

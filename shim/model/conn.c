@@ -386,7 +386,7 @@ void conn_sweep(struct model *m, const struct snag_addr *local, const struct sna
 void conn_told(struct model *m, uint32_t sock, uint8_t tcp_state, uint64_t now_ns)
 {
 	struct model_sock *r = record_at(m, sock, 0), *other;
-	bool doubt = r && (r->flags & MODEL_DOUBT);
+	bool doubt = r && (r->flags & MODEL_DOUBT), stays;
 	uint8_t state;
 
 	if (!r || !(r->flags & MODEL_EXACT) || !record_connected(r))
@@ -400,12 +400,14 @@ void conn_told(struct model *m, uint32_t sock, uint8_t tcp_state, uint64_t now_n
 	state = model_state_of(tcp_state, r);
 	if (tcp_state == TCP_LAST_ACK)
 		state = SNAG_STATE_CLOSE_WAIT;
-	if (!doubt && state == r->state)
+	other = record_at(m, r->other, 0);
+	stays = other && record_half_open(other);	/* what it sends may have it reset, unseen, at any time */
+	if ((!doubt || stays) && state == r->state)
 		return;
 	record_state(r, state, now_ns);
-	r->flags &= (uint16_t)~MODEL_DOUBT;
+	if (!stays)
+		r->flags &= (uint16_t)~MODEL_DOUBT;
 	port_link(m, sock);
-	other = record_at(m, r->other, 0);
 	if (doubt && other && (other->flags & MODEL_DOUBT) && model_is_bare(r->other)) {
 		other->flags &= (uint16_t)~MODEL_DOUBT;
 		port_link(m, r->other);

@@ -162,6 +162,64 @@ static void test_refusal_names_the_holder(void **state)
 	assert_string_equal("held", r.why.code.p);
 }
 
+/* A full queue: which, whose, what the model said of it; and a wrong prediction of that kind. */
+static void test_full_queue(void **state)
+{
+	struct fixture *f = *state;
+	union snag_event ev[2] = { call_event(SNAG_CALL_connect, 4242) };
+	struct record r;
+
+	start_process(f, 1, 4242, "client");
+	ev[0].call.addr = v4(1, 8080);
+	ev[0].call.ret = -1;
+	ev[0].call.err = ETIMEDOUT;
+	ev[0].call.sure = SNAG_WAITS;
+	ev[1].why = (struct snag_event_why){
+		.head.kind = SNAG_EXTRA_WHY, .code = SNAG_WHY_QUEUE_FULL, .state = SNAG_STATE_LISTEN, .pid = 4100, .fd = 7,
+		.sock = 3, .local = v4(1, 8080), .comm = "server",
+	};
+	to_record(f, ev, 2, &r);
+	assert_text(f, &r,
+		    "0.001234 client[4242] connect(6, 127.0.0.1:8080) = -1 ETIMEDOUT\n"
+		    "         the accept queue of 127.0.0.1:8080 is full; server[4100] fd 7 listens there\n"
+		    "         would work with: an accept() there; or a longer backlog, and somaxconn\n");
+	assert_string_equal("waits", r.model.p);
+	assert_string_equal("queue_full", r.why.code.p);
+	ev[1].why.code = SNAG_WHY_SYN_QUEUE_FULL;
+	ev[1].why.pid = ev[1].why.sock = 0;	/* one of several that share the port */
+	to_record(f, ev, 2, &r);
+	assert_text(f, &r,
+		    "0.001234 client[4242] connect(6, 127.0.0.1:8080) = -1 ETIMEDOUT\n"
+		    "         the SYN queue of 127.0.0.1:8080 is full\n"
+		    "         would work with: tcp_syncookies 1; or a longer backlog, and somaxconn\n");
+	ev[0].call.ret = ev[0].call.err = 0;
+	ev[0].call.flags = SNAG_EVENT_DIVERGED;
+	to_record(f, ev, 1, &r);
+	assert_text(f, &r,
+		    "0.001234 client[4242] connect(6, 127.0.0.1:8080) = 0\n"
+		    "         the model expected it to wait\n");
+}
+
+/* A queue that is shorter than was asked for, with and without a port that the kernel chose. */
+static void test_shortened_queue(void **state)
+{
+	struct fixture *f = *state;
+	union snag_event ev[3] = { call_event(SNAG_CALL_listen, 4242) };
+	struct record r;
+
+	start_process(f, 1, 4242, "nginx");
+	ev[0].call.arg[0] = 511;
+	ev[1].queue = (struct snag_event_queue){ .head.kind = SNAG_EXTRA_QUEUE, .max = 4 };
+	ev[2].local = (struct snag_event_local){ .head.kind = SNAG_EXTRA_LOCAL, .local = v4(1, 8080) };
+	to_record(f, ev, 2, &r);
+	assert_text(f, &r, "0.001234 nginx[4242] listen(6, 511) = 0 (queue of 4)\n");
+	to_record(f, ev, 3, &r);
+	assert_text(f, &r, "0.001234 nginx[4242] listen(6, 511) = 0 (127.0.0.1:8080, queue of 4)\n");
+	ev[1].queue.max = 511;
+	to_record(f, ev, 3, &r);
+	assert_text(f, &r, "0.001234 nginx[4242] listen(6, 511) = 0 (127.0.0.1:8080)\n");
+}
+
 static void test_remains_of_a_connection(void **state)
 {
 	struct fixture *f = *state;
@@ -352,6 +410,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_plain_call, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_refusal_names_the_holder, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_full_queue, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_shortened_queue, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_remains_of_a_connection, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_holder_is_the_caller, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_fix_against_wildcard, set_up, tear_down),

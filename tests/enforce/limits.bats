@@ -99,6 +99,11 @@ for asked in 100, 0, 1:
   assert_output "2
 0
 1"
+  # The trace tells of the one that was shortened.
+  run "$SNAG" trace --call listen "$WORK/trace.jsonl"
+  assert_output --regexp "^[0-9.]+ .*listen\\([0-9]+, 100\\) = 0 \\(127.0.0.1:[0-9]+, queue of 2\\)
+[^,]*, 0\\) = 0 \\(127.0.0.1:[0-9]+\\)
+[^,]*, 1\\) = 0 \\(127.0.0.1:[0-9]+\\)\$"
 }
 
 @test "ip_nonlocal_bind, bindv6only, tcp_syn_retries, tcp_fin_timeout: seen as on such a machine" {

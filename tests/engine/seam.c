@@ -352,6 +352,52 @@ static void test_verdicts(void **state)
 	front_end(f);
 }
 
+/* A blocking connect that waits, as foretold: a timeout or a signal ends it, or what it meets a second later. */
+static void test_waits(void **state)
+{
+	static const struct {
+		int err;
+		uint64_t after_ns;
+		bool raced, wrong;
+		uint8_t why;
+	} rows[] = {
+		{EINPROGRESS, 50000000, false, false, SNAG_WHY_QUEUE_FULL},
+		{ETIMEDOUT, 130000000000, false, false, SNAG_WHY_QUEUE_FULL},
+		{EINTR, 1000000, false, false, SNAG_WHY_NONE},
+		{0, 1010000000, false, false, SNAG_WHY_NONE},
+		{ECONNREFUSED, 1010000000, false, false, SNAG_WHY_NO_LISTENER},	/* the listener was closed meanwhile */
+		{0, 1000000, false, true, SNAG_WHY_NONE},
+		{ECONNREFUSED, 1000000, false, true, SNAG_WHY_NO_LISTENER},
+		{0, 1000000, true, false, SNAG_WHY_NONE},
+	};
+	struct front *f = front_begin(SNAG_MODE_LOG, NULL);
+	const struct snag_event_call *ev = &f->ev[0].call;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		uint32_t sock = 3 + (uint32_t)i;
+		struct snag_outcome o = drive_outcome(f->d, rows[i].err);
+		const union snag_event *why;
+		struct snag_call c;
+		tcp(f, sock);
+		c = a_bind(f, sock, 8080);
+		c.call = SNAG_CALL_connect;
+		engine_decide(&f->e, &c, &f->plan);
+		f->plan.sure = SNAG_WAITS;
+		f->plan.model_err = EINPROGRESS;
+		f->plan.why = SNAG_WHY_QUEUE_FULL;
+		o.end_ns = c.start_ns + rows[i].after_ns;
+		o.raced = rows[i].raced;
+		f->n = engine_commit(&f->e, &c, &f->plan, &o, f->ev);
+		why = extra(f, SNAG_EXTRA_WHY);
+		if (!(ev->flags & SNAG_EVENT_DIVERGED) != !rows[i].wrong ||
+		    ev->sure != (rows[i].raced ? SNAG_WITHHELD : SNAG_WAITS) ||
+		    (why ? why->why.code : SNAG_WHY_NONE) != rows[i].why)
+			fail_msg("row %zu", i);
+	}
+	front_end(f);
+}
+
 /* ---- outcomes that nobody saw ---- */
 
 static void test_unseen(void **state)
@@ -788,6 +834,7 @@ int main(void)
 		cmocka_unit_test(test_why),		cmocka_unit_test(test_why_refused),
 		cmocka_unit_test(test_why_remains),
 		cmocka_unit_test(test_unix_path),	cmocka_unit_test(test_verdicts),
+		cmocka_unit_test(test_waits),
 		cmocka_unit_test(test_unseen),		cmocka_unit_test(test_no_trace),
 		cmocka_unit_test(test_inject),		cmocka_unit_test(test_modes),
 		cmocka_unit_test(test_dry),		cmocka_unit_test(test_order),

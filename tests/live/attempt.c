@@ -168,7 +168,7 @@ static void compare(struct world *w, const struct attempt *t)
 {
 	const struct model_verdict *v = &t->v;
 	int err = t->o.real_err;
-	bool certain = v->sure == SNAG_CERTAIN && !(w->quiet && of_machine(w, t));
+	bool certain = v->sure != SNAG_WITHHELD && !(w->quiet && of_machine(w, t));
 
 	note(w, " = %s", errno_text(err));
 	count(w, t, certain);
@@ -176,7 +176,7 @@ static void compare(struct world *w, const struct attempt *t)
 		note(w, "\t(unknown)\n");
 		return;
 	}
-	if (v->err == err) {
+	if (v->err == err) {	/* one that waits, too: the socket has SO_SNDTIMEO */
 		note(w, "\n");
 		return;
 	}

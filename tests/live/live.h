@@ -105,6 +105,11 @@ int attempt_made(struct world *w, struct attempt *t, long ret);
 /* Compare, and let the model learn. */
 void attempt_judge(struct world *w, struct attempt *t);
 
+/* A listener's own queue; connect: the queues of the listener that it meets, and the state that the call has left the socket in. */
+void queue_own(const struct world *w, uint8_t s, struct snag_call *c);
+void queue_ask(const struct world *w, struct snag_call *c);
+uint8_t queue_state(const struct world *w, uint8_t s);
+
 /* A call that nobody predicts: it is only learned. */
 void attempt_learn(struct world *w, struct attempt *t);
 

@@ -6,9 +6,11 @@ static void try_connect(struct world *w, uint8_t s, const struct step *p, struct
 			socklen_t len)
 {
 	note(w, "%s)", p->block ? "" : ", not waiting");
+	queue_ask(w, &t->c);
 	attempt_foresee(w, t);
 	attempt_made(w, t, connect(w->fd[s], (struct sockaddr *)ss, len));
 	local_of(w->fd[s], &t->o.local);
+	t->o.tcp_state = queue_state(w, s);
 	attempt_judge(w, t);
 }
 

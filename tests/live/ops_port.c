@@ -151,7 +151,9 @@ OPERATION(listen, 26, false)
 	t.c.arg[0] = backlogs[p->a % ARRAY_LEN(backlogs)];
 	note(w, "  listen(%u, %d)", s, t.c.arg[0]);
 	attempt_foresee(w, &t);
-	if (!attempt_made(w, &t, listen(w->fd[s], t.c.arg[0])))
+	if (!attempt_made(w, &t, listen(w->fd[s], t.c.arg[0]))) {
 		local_of(w->fd[s], &t.o.local);
+		queue_own(w, s, &t.c);
+	}
 	attempt_judge(w, &t);
 }

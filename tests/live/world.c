@@ -72,6 +72,9 @@ static void draw_machine(struct world *w, unsigned seed)
 	k->tw_reuse_delay_ms = delays[draw(&random, ARRAY_LEN(delays))];
 	k->timestamps = draw(&random, 4) != 0;
 	k->somaxconn = lengths[draw(&random, ARRAY_LEN(lengths))];
+	k->max_syn_backlog = 128;
+	k->syncookies = (uint8_t)draw(&random, 3);
+	k->syn_one_more = 1;
 	k->fin_timeout_ms = 60000;
 	k->nonlocal_bind = draw(&random, 8) == 0;
 	k->nonlocal_bind6 = draw(&random, 8) == 0;
@@ -109,6 +112,8 @@ static void set_machine(const struct model_machine *k)
 	set("ipv4/tcp_tw_reuse_delay", k->tw_reuse_delay_ms);
 	set("ipv4/tcp_timestamps", k->timestamps);
 	set("core/somaxconn", k->somaxconn);
+	set("ipv4/tcp_max_syn_backlog", k->max_syn_backlog);
+	set("ipv4/tcp_syncookies", k->syncookies);
 	set("ipv4/ip_nonlocal_bind", k->nonlocal_bind);
 	set("ipv6/ip_nonlocal_bind", k->nonlocal_bind6);
 	set("ipv4/ip_autobind_reuse", k->autobind_reuse);
@@ -122,9 +127,9 @@ void world_describe(struct world *w)
 	if (w->quiet)
 		note(w, "  nothing is asked, as without --audit\n");
 	note(w, "  machine: ports %u-%u%s, privileged %u below %u, tw_reuse %u after %u ms, timestamps %u,\n"
-		"           somaxconn %u, nonlocal_bind %u (IPv6 %u), autobind_reuse %u, bindv6only %u\n",
+		"           somaxconn %u, syncookies %u, nonlocal_bind %u (IPv6 %u), autobind_reuse %u, bindv6only %u\n",
 	     k->port_low, k->port_high, k->reserved ? " but some" : "", k->privileged, k->unprivileged_port, k->tw_reuse,
-	     k->tw_reuse_delay_ms, k->timestamps, k->somaxconn, k->nonlocal_bind, k->nonlocal_bind6, k->autobind_reuse,
+	     k->tw_reuse_delay_ms, k->timestamps, k->somaxconn, k->syncookies, k->nonlocal_bind, k->nonlocal_bind6, k->autobind_reuse,
 	     k->bindv6only);
 }
 
@@ -135,6 +140,7 @@ bool world_begin(struct world *w, unsigned seed)
 		return false;
 	draw_machine(w, seed);
 	set_machine(&w->machine);
+	set("ipv4/tcp_abort_on_overflow", seed % 2);	/* of which the model knows nothing */
 	if (!w->machine.privileged)
 		drop_privilege();
 	unix_begin(w);
