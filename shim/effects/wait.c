@@ -9,6 +9,7 @@
 #include <base/calls.h>
 #include <base/sys.h>
 #include <errno.h>
+#include <linux/sock_diag.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -92,12 +93,26 @@ static uint64_t timeout_of(const struct snag_call *c)
 	return (uint64_t)tv.tv_sec * NSEC_PER_SEC + (uint64_t)tv.tv_usec * 1000;
 }
 
+/* Would the kernel take something to send? sk_stream_memory_free() (include/net/sock.h); of all but TCP
+ * sock_alloc_send_pskb() (net/core/sock.c). */
+static bool has_room(const struct snag_call *c)
+{
+	uint32_t mem[SK_MEMINFO_VARS] = { 0 };
+	socklen_t len = sizeof(mem);
+	if (sys_call(SYS_getsockopt, c->fd, SOL_SOCKET, SO_MEMINFO, mem, &len) < 0)
+		return true;
+	unsigned used = c->proto == SNAG_PROTO_TCP ? SK_MEMINFO_WMEM_QUEUED : SK_MEMINFO_WMEM_ALLOC;
+	return mem[used] < mem[SK_MEMINFO_SNDBUF];
+}
+
 /* What is left of the bound is left for the call itself: once the socket is ready it takes no longer. `end` is on
  * CLOCK_MONOTONIC. 0: ready; -EAGAIN: the bound has passed; -EINTR. */
-static int wait_arrival(const struct snag_call *c, uint64_t end)
+static int wait_ready(const struct snag_call *c, bool sends, uint64_t end)
 {
-	struct pollfd p = { .fd = c->fd, .events = POLLIN };
+	struct pollfd p = { .fd = c->fd, .events = sends ? POLLOUT : POLLIN };
 
+	if (sends && has_room(c))
+		return 0;
 	for (uint64_t at = now(); at < end; at = now()) {
 		struct timespec t = sys_timespec(end - at < CHUNK_NS ? end - at : CHUNK_NS);
 		long r = sys_call(SYS_ppoll, &p, 1, &t, NULL, 0);
@@ -110,30 +125,31 @@ static int wait_arrival(const struct snag_call *c, uint64_t end)
 }
 
 /* 0: waited; else the errno. */
-static int wait_as(const struct snag_call *c, unsigned traits, uint64_t ns, bool (*still)(void *), void *arg)
+static int wait_as(const struct snag_call *c, unsigned traits, uint64_t since, uint64_t ns, bool (*still)(void *),
+		   void *arg)
 {
 	bool connects = c->call == SNAG_CALL_connect;
 	bool waits = (traits & SNAG_TRAIT_BLOCK) && !(connects && c->proto == SNAG_PROTO_UDP) && wait_blocks(c);
-	uint64_t bound = waits ? timeout_of(c) : 0, from = now();
-	bool cut = bound && bound < ns;
-	uint64_t end = from + (cut ? bound : ns);
-	int r = sleep_until(end < from ? UINT64_MAX : end, waits, cancellable(c->call), still, arg);
-	if (!r && bound && !cut && !connects && !call_has(c->call, SNAG_TRAIT_SENDS))
-		r = wait_arrival(c, from + bound);
+	uint64_t timeout = waits ? timeout_of(c) : 0, bound = timeout ? since + timeout : UINT64_MAX, from = now();
+	uint64_t end = from + ns < from ? UINT64_MAX : from + ns;
+	bool cut = bound < end;
+	int r = sleep_until(cut ? bound : end, waits, cancellable(c->call), still, arg);
+	if (!r && timeout && !cut && !connects)
+		r = wait_ready(c, call_has(c->call, SNAG_TRAIT_SENDS), bound);
 	if (r)
 		return -r;
 	return cut && (!still || still(arg)) ? connects ? EINPROGRESS : EAGAIN : 0;
 }
 
-int wait_while(const struct snag_call *c, unsigned traits, bool (*still)(void *), void *arg)
+int wait_while(const struct snag_call *c, unsigned traits, uint64_t since, bool (*still)(void *), void *arg)
 {
-	return wait_as(c, traits, UINT64_MAX, still, arg);
+	return wait_as(c, traits, since, UINT64_MAX, still, arg);
 }
 
 /* An interrupted or timed-out connect goes on in the kernel (connect(2)): it is begun for real. */
-int wait_for(const struct snag_call *c, unsigned traits, uint64_t ns)
+int wait_for(const struct snag_call *c, unsigned traits, uint64_t since, uint64_t ns)
 {
-	int err = wait_as(c, traits, ns, NULL, NULL);
+	int err = wait_as(c, traits, since, ns, NULL, NULL);
 	if (!err || c->call != SNAG_CALL_connect || c->proto != SNAG_PROTO_TCP)
 		return err;
 	int begun = shield_connect_briefly(c->fd, &c->addr);

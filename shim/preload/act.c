@@ -92,7 +92,7 @@ bool act(struct hook *h)
 		return false;
 	if (fails)
 		ns += p->after_ns;
-	int err = ns ? wait_for(&h->call, h->traits, ns) : 0;
+	int err = ns ? wait_for(&h->call, h->traits, hook_since(h), ns) : 0;
 	if (err) {
 		hook_fail(h, err);
 		return false;

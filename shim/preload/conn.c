@@ -65,7 +65,7 @@ HOOK int accept4(int fd, struct sockaddr *sa, socklen_t *len, int flags)
 
 /* A blocking connect on a socket that is connecting already (net/ipv4/af_inet.c, __inet_stream_connect()). True: it ends
  * here, with this errno. */
-static bool connect_waits(const struct hook *h)
+static bool connect_waits(struct hook *h)
 {
 	int err = pending_wait(h);
 	if (err)

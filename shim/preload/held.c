@@ -198,13 +198,14 @@ static bool restarts(void)
 	return true;
 }
 
-static uint64_t bound_of(int fd)
+/* Session time at which SO_RCVTIMEO ends the call. */
+static uint64_t bound_of(struct hook *h)
 {
 	struct timeval tv = { 0, 0 };
 	socklen_t len = sizeof(tv);
-	if (sys_call(SYS_getsockopt, fd, SOL_SOCKET, SO_RCVTIMEO, &tv, &len) < 0 || (!tv.tv_sec && !tv.tv_usec))
+	if (sys_call(SYS_getsockopt, h->call.fd, SOL_SOCKET, SO_RCVTIMEO, &tv, &len) < 0 || (!tv.tv_sec && !tv.tv_usec))
 		return READY_NEVER;
-	return self_now() + (uint64_t)tv.tv_sec * NSEC_PER_SEC + (uint64_t)tv.tv_usec * 1000;
+	return hook_since(h) - session.header->start_ns + (uint64_t)tv.tv_sec * NSEC_PER_SEC + (uint64_t)tv.tv_usec * 1000;
 }
 
 /* In the C library's ppoll: a thread can be cancelled there, as in accept. The positive errno, or 0. */
@@ -238,7 +239,7 @@ int held_accept(struct hook *h)
 	if (!l.listens)
 		return 0;
 	bool blocks = !l.free && wait_blocks(&h->call);
-	uint64_t bound = blocks ? bound_of(fd) : READY_NEVER;
+	uint64_t bound = blocks ? bound_of(h) : READY_NEVER;
 	while (blocks && !err && l.listens && !l.free) {
 		err = wait_for_head(fd, &l, bound);
 		if (!err)

@@ -133,6 +133,7 @@ bool hook_enter_from(struct hook *h, unsigned id, int fd, const void *caller)
 	h->after = 0;
 	h->silent = h->begun = h->turn = h->claimed = false;
 	h->note = NULL;
+	h->since = 0;
 	h->locked = false;
 	describe(h, id, fd);
 	h->locked |= (kinds[id] & LOCKS) != 0 || unlikely(engine.audit && (engine_counts(id) || id == SNAG_CALL_setsockopt));
@@ -160,6 +161,13 @@ bool hook_describe(struct hook *h, unsigned id, int fd, struct sock_ref r)
 	facts_fill(&h->call, engine_facts(&engine, id) & ~(unsigned)SNAG_FACT_CALLER, NULL);
 	h->call.start_ns = self_now();
 	return true;
+}
+
+uint64_t hook_since(struct hook *h)
+{
+	if (!h->since)
+		h->since = sys_clock_ns(CLOCK_MONOTONIC);
+	return h->since;
 }
 
 bool hook_wanted(unsigned id)

@@ -49,6 +49,7 @@ struct hook {
 	struct occupant_claim claim;
 	const char *note;	/* why a rule's action was not carried out; NULL */
 	bool begun;		/* the connection attempt is under way; the real call waits for it */
+	uint64_t since;		/* see hook_since; 0: it has not waited yet */
 };
 
 /* True: the call concerns the session; h is filled in for it. A call on a descriptor (trait FD) concerns it when that
@@ -59,6 +60,10 @@ bool hook_enter_from(struct hook *h, unsigned id, int fd, const void *caller);
 /* The value of a call on socket r at fd that nobody makes now, with all that rules on it may ask. False: not in the
  * session. */
 bool hook_describe(struct hook *h, unsigned id, int fd, struct sock_ref r);
+
+/* When the call first waited for anything here, CLOCK_MONOTONIC ns: from then on counts what the socket's own timeouts
+ * let it wait in all. */
+uint64_t hook_since(struct hook *h);
 
 /* Does it take the meaning of descriptors away? */
 bool hook_ends(unsigned id);

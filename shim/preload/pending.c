@@ -173,12 +173,12 @@ static bool under_way(void *ref)
 	return pending_has(*(struct sock_ref *)ref);
 }
 
-int pending_wait(const struct hook *h)
+int pending_wait(struct hook *h)
 {
 	struct sock_ref r = h->ref;
 	if (likely(!(load_relaxed(&ready_flags) & READY_LATE)) || !wait_blocks(&h->call) || !pending_has(r))
 		return 0;
-	return wait_while(&h->call, h->traits, under_way, &r);
+	return wait_while(&h->call, h->traits, hook_since(h), under_way, &r);
 }
 
 /* ---- the beginning ---- */
@@ -290,7 +290,7 @@ static bool still_lost(void *arg)
 /* A blocking connect: this thread sees to it that the SYNs are lost, then waits in the real call. */
 static bool wait_out(struct hook *h, struct pending *q)
 {
-	int err = wait_while(&h->call, h->traits, still_lost, q);
+	int err = wait_while(&h->call, h->traits, hook_since(h), still_lost, q);
 	if (!err) {
 		put_back(h);
 		h->begun = true;

@@ -16,7 +16,7 @@ bool pending_has(struct sock_ref r);
 
 /* A blocking call on a socket whose attempt is under way, as the kernel waits there: until the attempt has ended, which
  * is noticed within 100 ms. 0: go on with the real call; else the errno, as of wait_while. */
-int pending_wait(const struct hook *h);
+int pending_wait(struct hook *h);
 
 /* Under ready_lock: a socket that this process has got from another one, or from the program that it was before exec. */
 void pending_adopt(int fd, struct sock_ref r, const struct fault_state *f);

@@ -261,7 +261,7 @@ static bool wait_stall(struct stream *s)
 	if (likely(!end))
 		return true;
 	if (end > now)
-		err = says_eagain(s, end) ? EAGAIN : wait_for(&s->h.call, s->h.traits, end - now);
+		err = says_eagain(s, end) ? EAGAIN : wait_for(&s->h.call, s->h.traits, hook_since(&s->h), end - now);
 	if (err)
 		return fail(s, err);
 	if (!call_has(s->h.call.call, SNAG_TRAIT_SENDS))

@@ -140,6 +140,30 @@ EINTR
 True'
 }
 
+@test "SO_RCVTIMEO and SO_SNDTIMEO bound what delay, stall, hold and the kernel's own wait take together" {
+  held '
+import struct
+def bound(s, option): s.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", 1, 500000))
+def ends(f):
+    t = time.monotonic()
+    try: f(); r = "ok"
+    except BlockingIOError: r = "EAGAIN"
+    print(r, 1.5 <= time.monotonic() - t < 2.5)
+s = server(blocking=True); c = client(s); bound(s, socket.SO_RCVTIMEO)
+ends(s.accept)
+for _ in range(2):
+    a, b = socket.socketpair(); a.setblocking(False)
+    try:
+        while True: a.send(b"x" * 65536)
+    except BlockingIOError: a.setblocking(True)
+    bound(a, socket.SO_SNDTIMEO)
+    ends(lambda: a.send(b"x"))' --rule 'accept: delay=1s' --set 'rules.late.do.hold=forever' \
+    --rule 'send blocking=true first=1: stall=1s' --rule 'send blocking=true: delay=1s'
+  assert_output 'EAGAIN True
+EAGAIN True
+EAGAIN True'
+}
+
 @test "signals with SA_RESTART do not end it; a thread can be cancelled in it, and takes nothing; no descriptor is left" {
   while read -r what said; do
     run timeout 30 "$SNAG" run -q --rule 'accept first=1: hold=400ms' -- "$PROGRAMS/waiting" "$what"
@@ -170,20 +194,49 @@ CASES
   assert_output 'True True'
 }
 
-@test "workers that share a listener agree on what is held" {
+# Four processes wait for eight connections, with one listener or each with its own on the same port. None is lost, and
+# none comes twice.
+workers() {
   held '
 import os
-s = server(); c = [client(s) for _ in range(8)]
-r, w = os.pipe()
-for _ in range(4):
+way = os.environ["WAY"]
+def listener(port=0):
+    s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, way == "group")
+    s.bind(("127.0.0.1", port)); s.listen(); s.setblocking(way == "block"); return s
+def waiting(s, end):
+    if way == "block": return lambda: True
+    if way == "select": return lambda: end not in select.select([s, end], [], [])[0]
+    p = select.poll() if way == "poll" else select.epoll()
+    p.register(s, select.POLLIN | (select.EPOLLEXCLUSIVE if way == "exclusive" else select.EPOLLET if way == "edge" else 0))
+    p.register(end, select.POLLIN)
+    return lambda: end not in [fd for fd, _ in p.poll()]
+def work(s, end, out):
+    wait = waiting(s, end)
+    while wait():
+        try:
+            while True:
+                s.accept(); os.write(out, b"x")
+        except BlockingIOError: pass
+        except OSError: break
+group = [listener()]
+group += [listener(group[0].getsockname()[1]) for _ in range(3)] if way == "group" else group * 3
+(end, ends), (said, out) = os.pipe(), os.pipe()
+for s in group:
     if os.fork() == 0:
-        n = 0
-        while select.select([s], [], [], 1)[0]:
-            try: s.accept(); n += 1
-            except BlockingIOError: pass
-        os.write(w, b"%d\n" % n)
-        os._exit(0)
-for _ in range(4): os.wait()
-print(sum(map(int, os.read(r, 99).split())))'
-  assert_output 8
+        os.close(ends); work(s, end, out); os._exit(0)
+c = [client(group[0]) for _ in range(8)]
+print(len([os.read(said, 1) for _ in c]))
+for s in set(group): s.shutdown(socket.SHUT_RD)
+os.close(ends); os.close(out)
+for _ in group: os.wait()
+print(len(os.read(said, 9)))'
+}
+
+@test "four processes, however they wait: each held connection comes to one of them" {
+  local way
+  for way in block poll select level edge exclusive group; do
+    WAY=$way workers
+    assert_output "8
+0"
+  done
 }
