@@ -428,6 +428,17 @@ static void predict_unix_target(const struct question *q)
 		predict_allow(q);
 }
 
+/* The kernel lists the sockets of one network namespace, but a path leads to those of all: unix_find_bsd() does not ask. */
+static bool held_elsewhere(const struct question *q)
+{
+	struct bind_claim at = {.addr = q->c->addr, .domain = AF_UNIX};
+	uint32_t holder;
+
+	return port_ask(q->m, SNAG_PROTO_UNIX, q->c->sock, &at, q->now_ns, &holder) != BIND_FREE &&
+	       record_of(q->m, holder, 0)->type == q->r->type &&
+	       (q->r->type == SOCK_DGRAM || record_of(q->m, holder, 0)->state == SNAG_STATE_LISTEN);
+}
+
 /* unix_find_other() */
 static void predict_connect_unix(const struct question *q)
 {
@@ -442,6 +453,8 @@ static void predict_connect_unix(const struct question *q)
 		predict_withhold(q, SNAG_UNSURE_PEER);
 	else if (file && known && c->path_err == ENOENT)
 		predict_refuse(q, ENOENT, SNAG_WHY_NO_LISTENER);
+	else if (c->target == SNAG_TARGET_NOBODY && file && held_elsewhere(q))
+		predict_withhold(q, SNAG_UNSURE_PEER);
 	else if (c->target == SNAG_TARGET_NOBODY && (!file || (known && !c->path_err)))
 		predict_refuse(q, ECONNREFUSED, SNAG_WHY_NO_LISTENER);
 	else

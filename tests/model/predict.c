@@ -349,6 +349,36 @@ static void test_holder(void **state)
 	drive_end(d);
 }
 
+/* The list of the caller's network namespace names nobody who listens at the path: a socket of the session may do so in
+ * another one. */
+static void test_unix_elsewhere(void **state)
+{
+	struct drive *d = drive_begin();
+	const struct row listener[] = {{UNIX, 1, NULL, 0, 0, 0, 0}, {BIND, 1, "/run/x.sock", 0, WITHHELD(MACHINE), 0, 0},
+		{UNIX, 2, NULL, 0, 0, 0, 0}};
+	const struct row listen = {LISTEN, 1, NULL, 5, 0, 0, 0};
+	struct snag_call c;
+	struct model_verdict v;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(listener); i++)
+		assert_int_equal(run_row(d, &listener[i]), 0);
+	c = drive_path_call(d, SNAG_CALL_connect, 2, "/run/x.sock", 11);
+	c.facts = SNAG_FACT_TARGET | SNAG_FACT_PATH | SNAG_FACT_BLOCKING;
+	c.target = SNAG_TARGET_NOBODY;
+	v = drive_predict(d, &c);
+	assert_int_equal(v.sure, SNAG_CERTAIN);
+	assert_int_equal(v.err, ECONNREFUSED);
+	assert_int_equal(run_row(d, &listen), 0);
+	v = drive_predict(d, &c);
+	assert_int_equal(v.sure, SNAG_WITHHELD);
+	assert_int_equal(v.unsure, SNAG_UNSURE_PEER);
+	drive_close(d, 1);
+	v = drive_predict(d, &c);
+	assert_int_equal(v.sure, SNAG_CERTAIN);
+	drive_end(d);
+}
+
 /* What a rule answered in the kernel's place, or nobody saw, has changed nothing. */
 static void test_learns_from_the_real_call_only(void **state)
 {
@@ -491,7 +521,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_bind),	 cmocka_unit_test(test_listen),	 cmocka_unit_test(test_connect),
 		cmocka_unit_test(test_children), cmocka_unit_test(test_unix),	 cmocka_unit_test(test_unknown_socket),
-		cmocka_unit_test(test_holder),	 cmocka_unit_test(test_raced),	 cmocka_unit_test(test_time_waits),
+		cmocka_unit_test(test_unix_elsewhere), cmocka_unit_test(test_holder),	 cmocka_unit_test(test_raced),	 cmocka_unit_test(test_time_waits),
 		cmocka_unit_test(test_adopt),	 cmocka_unit_test(test_released_unseen),
 		cmocka_unit_test(test_learns_from_the_real_call_only),
 	};
