@@ -269,7 +269,7 @@ static bool ends_attempt(const struct model_sock *r, int err)
 static void learn_connect_tcp(struct model *m, struct model_sock *r, const struct snag_call *c,
 			      const struct snag_outcome *o, uint64_t now_ns)
 {
-	bool begins = r->phase == MODEL_UNCONNECTED || r->phase == MODEL_CONNECTING;
+	bool begins = r->phase == MODEL_UNCONNECTED || r->phase == MODEL_CONNECTING || r->phase == MODEL_ANY_PHASE;
 	uint16_t shut;
 
 	switch (o->real_err) {
@@ -354,6 +354,12 @@ void learn_shutdown(struct model *m, struct model_sock *r, const struct snag_cal
 	if (r->state == SNAG_STATE_LISTEN) {
 		if (c->arg[0] != SHUT_WR)	/* a listener heeds RCV_SHUTDOWN only */
 			disconnected(m, r, c->sock, r->on_port ? &unasked : NULL, now_ns);
+		return;
+	}
+	if (r->state == SNAG_STATE_SYN_SENT && !o->real_err && !(r->flags & MODEL_EXACT) &&
+	    !(c->facts & SNAG_FACT_TCP_STATE)) {
+		r->phase = MODEL_ANY_PHASE;	/* it may have come through before */
+		r->flags |= shut;
 		return;
 	}
 	if (r->state == SNAG_STATE_SYN_SENT && !o->real_err) {

@@ -44,7 +44,7 @@ enum model_trait {
 };
 
 /* What the kernel's struct socket says (SS_*), apart from the state of the connection: our own calls decide it. */
-enum model_phase { MODEL_UNCONNECTED, MODEL_CONNECTING, MODEL_CONNECTED, MODEL_DISCONNECTING };
+enum model_phase { MODEL_UNCONNECTED, MODEL_CONNECTING, MODEL_CONNECTED, MODEL_DISCONNECTING, MODEL_ANY_PHASE };
 
 #define MODEL_DEVICE_UNKNOWN 0xffffffffu
 #define MODEL_DEVICE_NAME (1u << 31)	/* the device is a hash of its name, not an index */

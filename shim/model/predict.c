@@ -147,6 +147,8 @@ static void predict_listen(const struct question *q)
 		predict_refuse(q, EINVAL, SNAG_WHY_WRONG_STATE);
 	else if (r->proto == SNAG_PROTO_UNIX || state == PREDICT_LISTENS)
 		predict_allow(q);
+	else if (r->phase == MODEL_ANY_PHASE)
+		predict_withhold(q, SNAG_UNSURE_PEER);
 	else if (r->phase != MODEL_UNCONNECTED || state != PREDICT_CLOSED)
 		predict_refuse(q, EINVAL, SNAG_WHY_WRONG_STATE);
 	else

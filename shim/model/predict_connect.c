@@ -274,6 +274,8 @@ static void predict_connect_tcp(const struct question *q)
 		predict_refuse(q, EINVAL, SNAG_WHY_WRONG_TYPE);
 	else if (unspec)
 		predict_allow(q);
+	else if (q->r->phase == MODEL_ANY_PHASE)
+		predict_withhold(q, SNAG_UNSURE_PEER);
 	else if (q->r->phase == MODEL_CONNECTED || predict_tcp(q) == PREDICT_LISTENS)
 		predict_refuse(q, EISCONN, SNAG_WHY_WRONG_STATE);
 	else if (q->r->phase == MODEL_DISCONNECTING)

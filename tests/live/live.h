@@ -52,6 +52,7 @@ struct world {
 	struct holders others[SOCKS + 1];
 	uint32_t id[SOCKS + 1];			/* its number for the model */
 	uint32_t next_id;
+	int stranger;		/* a socket that the model was not told of; 0: none */
 	size_t log_len;
 	bool failed;
 };
@@ -118,6 +119,7 @@ const char *errno_text(int err);
 void local_of(int fd, struct snag_addr *a);
 void set_blocking(struct world *w, uint8_t s, bool block);
 
+void stranger_leaves(struct world *w);
 /* Operations that others use too. hold_end: whoever else has the socket gives it up, or back. */
 bool hold_is(const struct world *w, uint8_t s);
 void hold_end(struct world *w, uint8_t s);
@@ -133,6 +135,7 @@ struct sequence {
 };
 
 void sequence_make(struct sequence *q, unsigned seed, unsigned number);
+void sequence_wait(struct sequence *q);	/* a minute passes in its middle */
 bool sequence_play(struct world *w, const struct sequence *q, unsigned base);
 /* In a world of its own; the exit status: 0 all agreed, 1 a failure, 2 no network. */
 int sequence_alone(const struct sequence *q);

@@ -4,6 +4,7 @@
  *     build/release/tests/live				some seconds, as a unit test
  *     SEED=7 OPS=1000000 build/release/tests/live	as long as it takes: `make check-live`
  *
+ * WAIT=1 lets a minute pass in the middle of each of a few sequences, so that TIME_WAIT ends: `make check-live-time`.
  * JOBS worlds play side by side, until FAILURES of them (1) have failed; LOG=1 prints all sequences. */
 #include "live.h"
 
@@ -19,6 +20,7 @@
 #include <cmocka.h>
 
 struct board *board;
+static bool waits;	/* a minute in each sequence */
 
 static bool everybody_lives(void *arg, uint32_t sock, uint32_t serial)
 {
@@ -36,8 +38,10 @@ static int run_world(void *arg)
 
 	if (!world_begin(&w, seed))
 		return 2;
-	for (unsigned i = 0; i < SEQUENCES && good; i++) {
+	for (unsigned i = 0; i < (waits ? 3 : SEQUENCES) && good; i++) {
 		sequence_make(&q, seed, i);
+		if (waits)
+			sequence_wait(&q);
 		good = sequence_play(&w, &q, 2000 + i * PORTS);
 		if (getenv("LOG"))
 			printf("seed %u, sequence %u:\n%s", seed, i, board->log);
@@ -58,6 +62,10 @@ static void report(unsigned seed, unsigned failed, const char *log)
 		return;
 	}
 	sequence_make(&q, seed, failed - 1);
+	if (waits) {
+		fprintf(stderr, "the whole of it:\n%s", log);
+		return;
+	}
 	if (sequence_alone(&q) != 1) {
 		fprintf(stderr, "not by itself; the whole of it:\n%s", log);
 		return;
@@ -110,7 +118,7 @@ static unsigned long setting(const char *name, unsigned long otherwise)
 
 /* ---- worlds side by side: they wait more than they work ---- */
 
-#define JOBS 16
+#define JOBS 96
 
 struct job {
 	pid_t child;
@@ -155,11 +163,14 @@ static void tell_progress(struct run *r)
 {
 	bool terminal = isatty(STDERR_FILENO);
 	uint64_t now = now_of_world();
+	unsigned long steps = r->totals.steps;
 
 	if (now - r->began_ns < 2000000000ull || now - r->told_ns < (terminal ? 500000000ull : 10000000000ull))
 		return;
 	r->told_ns = now;
-	fprintf(stderr, "%s# %lu steps, %u worlds to go, %u wrong%s", terminal ? "\r" : "", r->totals.steps,
+	for (unsigned i = 0; i < JOBS; i++)
+		steps += r->job[i].child ? boards[i].totals.steps : 0;
+	fprintf(stderr, "%s# %lu steps, %u worlds to go, %u wrong%s", terminal ? "\r" : "", steps,
 		r->last - r->seed + r->running, r->failures, terminal ? "  " : "\n");
 }
 
@@ -194,6 +205,7 @@ static void test_live(void **state)
 	struct run r = {.seed = (unsigned)setting("SEED", 1)};
 
 	(void)state;
+	waits = setting("WAIT", 0);
 	r.last = r.seed + (unsigned)((steps + STEPS * SEQUENCES - 1) / (STEPS * SEQUENCES));
 	run_all(&r, jobs && jobs < JOBS ? (unsigned)jobs : JOBS, (unsigned)setting("FAILURES", 1));
 	if (r.forbidden)

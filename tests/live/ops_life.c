@@ -105,6 +105,8 @@ void hold_end(struct world *w, uint8_t s)
 
 static void close_all_but(const struct world *w, uint8_t s)
 {
+	if (w->stranger)
+		close(w->stranger);
 	for (uint8_t i = 1; i <= SOCKS; i++) {
 		const struct holders *h = &w->others[i];
 		if (w->fd[i] && i != s)
@@ -182,6 +184,15 @@ OPERATION(user, 3, true)
 {
 	note(w, "  now user %u\n", p->a % 3 ? 1000 + p->a % 2 : 0);
 	world_user(w, p->a % 3 ? 1000 + p->a % 2 : 0);
+}
+
+/* TIME_WAIT lasts 60 s, and up to 5.5 s more: only where somebody has the time, see sequence_make(). */
+OPERATION(minute, 0, true)
+{
+	unsigned ms = 54000 + p->a % 14000;
+
+	note(w, "  %u ms pass\n", ms);
+	usleep(ms * 1000);
 }
 
 OPERATION(wait, 1, true)

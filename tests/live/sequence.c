@@ -49,6 +49,20 @@ void sequence_make(struct sequence *q, unsigned seed, unsigned number)
 		};
 }
 
+static uint8_t find_operation(const char *name)
+{
+	uint8_t i = 0;
+
+	while (strcmp(__start_operations[i]->name, name))
+		i++;
+	return i;
+}
+
+void sequence_wait(struct sequence *q)
+{
+	q->steps[STEPS / 2].op = find_operation("minute");
+}
+
 static void take_step(struct world *w, const struct step *p)
 {
 	const struct operation *op = __start_operations[p->op];
@@ -71,6 +85,7 @@ bool sequence_play(struct world *w, const struct sequence *q, unsigned base)
 	for (unsigned i = 0; i < q->n && !w->failed; i++)
 		take_step(w, &q->steps[i]);
 	world_user(w, 0);
+	stranger_leaves(w);
 	for (uint8_t s = 1; s <= SOCKS && !w->failed; s++)
 		while ((w->fd[s] || hold_is(w, s)) && !w->failed)
 			(w->fd[s] ? close_socket : hold_end)(w, s);
