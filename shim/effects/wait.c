@@ -19,6 +19,8 @@
 
 /* In libpthread before glibc 2.34: weak. */
 extern void pthread_testcancel(void) __attribute__((weak));
+/* Since glibc 2.32; musl has none. */
+extern char __libc_single_threaded __attribute__((weak));
 
 static uint64_t now(void)
 {
@@ -54,7 +56,7 @@ static int sleep_on_timer(int fd, uint64_t ns)
 	return sys_read(fd, &ticks, sizeof(ticks)) == -EINTR ? -EINTR : 0;
 }
 
-/* Up to CHUNK_NS of the wait: the descriptor lives no longer, so that a cancellation leaves none behind. */
+/* The descriptor lives no longer than that, so that a cancellation leaves none behind. */
 static int sleep_chunk(uint64_t ns, bool interruptible)
 {
 	struct timespec t = sys_timespec(ns);
@@ -68,11 +70,19 @@ static int sleep_chunk(uint64_t ns, bool interruptible)
 	return interruptible && r == -EINTR ? r : 0;
 }
 
+/* A cancelled thread that waits for something else than the C library waits for notices nothing: it has to ask. Where
+ * nobody can cancel it, it waits in one piece, so that no signal falls between two. */
+static bool asks(bool cancel)
+{
+	return cancel && !(&__libc_single_threaded && __libc_single_threaded);
+}
+
 /* `still` (NULL: none) ends the wait early when it says false. */
 static int sleep_until(uint64_t end, bool interruptible, bool cancel, bool (*still)(void *), void *arg)
 {
+	uint64_t most = still || asks(cancel) ? CHUNK_NS : UINT64_MAX;
 	for (uint64_t at = now(); at < end && (!still || still(arg)); at = now()) {
-		int r = sleep_chunk(end - at < CHUNK_NS ? end - at : CHUNK_NS, interruptible);
+		int r = sleep_chunk(end - at < most ? end - at : most, interruptible);
 		if (r)
 			return r;
 		if (cancel && pthread_testcancel)

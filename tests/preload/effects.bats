@@ -38,6 +38,15 @@ seconds_of() {
   feels 'accept first=1: delay=200ms' accept-restart 'accept ok' 'then EAGAIN'
 }
 
+@test "without threads a delayed accept waits in one piece, so no signal falls between two" {
+  requires strace
+  ldd "$PROGRAMS/waiting" | grep -q 'libc\.so\.6' || skip 'for glibc'
+  run timeout 20 strace -f -o "$WORK/strace" -e trace=timerfd_create \
+    "$SNAG" run -q --rule 'accept first=1: delay=450ms' -- "$PROGRAMS/waiting" accept 3>&-
+  assert_output $'accept ok\nthen EAGAIN'
+  assert_equal "$(grep -c timerfd_create "$WORK/strace")" 1
+}
+
 @test "SO_RCVTIMEO bounds a delayed accept" {
   feels 'accept first=1: delay=10s' accept-timeout 'accept EAGAIN' 'then ok'
 }
