@@ -73,7 +73,7 @@ static inline struct model_verdict drive_predict(const struct drive *d, const st
 static inline void drive_learn(struct drive *d, const struct snag_call *c, const struct snag_outcome *o)
 {
 	d->now_ns += 1000;
-	model_learn(d->m, c, o, d->now_ns);
+	model_learn(d->m, d->machine, c, o, d->now_ns);
 }
 
 static inline void drive_socket(struct drive *d, uint32_t sock, unsigned proto, unsigned domain, unsigned type)

@@ -231,11 +231,11 @@ static void learn(struct engine *e, const struct snag_call *c, const struct snag
 
 	enforce_before(e, c, o);
 	if (!(p->changes & SNAG_CHANGE_BACKLOG)) {
-		model_learn(e->model, c, o, o->end_ns);
+		model_learn(e->model, e->machine, c, o, o->end_ns);
 	} else {
 		real = *c;
 		real.arg[0] = p->backlog;
-		model_learn(e->model, &real, o, o->end_ns);
+		model_learn(e->model, e->machine, &real, o, o->end_ns);
 	}
 	if (c->call == SNAG_CALL_socket && c->domain == AF_INET6 && !o->real_err && e->machine && e->machine->bindv6only)
 		enforce_option(e, c, o, IPPROTO_IPV6, IPV6_V6ONLY, 1);	/* inet6_create() (net/ipv6/af_inet6.c) */

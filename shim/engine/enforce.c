@@ -165,7 +165,7 @@ void enforce_option(struct engine *e, const struct snag_call *c, const struct sn
 	set.arg[0] = level;
 	set.arg[1] = name;
 	set.arg[2] = value;
-	model_learn(e->model, &set, o, o->end_ns);
+	model_learn(e->model, e->machine, &set, o, o->end_ns);
 }
 
 /* The options that the virtual kernel gives to new sockets: see effects/tune.c. */

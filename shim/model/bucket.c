@@ -65,7 +65,7 @@ enum bind_answer bucket_asked(const struct model *m, const struct bind_claim *ne
 		return BIND_CONFLICT;
 	if (b->kind == BUCKET_UNSURE)
 		return BIND_UNSURE;
-	return b->uid == new->uid && (b->kind == BUCKET_ANY || covers(b, new)) ? BIND_FREE : BIND_CONFLICT;
+	return b->uid == new->uid && covers(b, new) ? BIND_FREE : BIND_CONFLICT;
 }
 
 /* inet_csk_update_fastreuse(). */
@@ -84,7 +84,7 @@ void bucket_admitted(struct model *m, const struct bind_claim *new, enum bind_an
 	*b = (struct model_bucket){
 		.port = port,
 		.domain = new->domain,
-		.kind = others == BIND_FREE ? BUCKET_ANY : BUCKET_STRICT,
+		.kind = BUCKET_KEPT,
 		.options = new->options,
 		.uid = new->uid,
 		.addr = new->addr,

@@ -12,9 +12,7 @@
 #include <errno.h>
 #include <netinet/tcp.h>
 
-/* include/net/tcp.h: TCP_TIMEWAIT_LEN, and TCP_FIN_TIMEOUT, which tcp_fin_timeout can change. */
-#define TIME_WAIT_NS (60 * NSEC_PER_SEC)
-#define FIN_WAIT_NS (60 * NSEC_PER_SEC)
+#define TIME_WAIT_NS (60 * NSEC_PER_SEC)	/* TCP_TIMEWAIT_LEN (include/net/tcp.h) */
 #define QUEUED_NS (3600 * NSEC_PER_SEC)	/* queued who knows where: forgotten some day */
 
 void conn_part(struct model *m, uint32_t sock)
@@ -27,7 +25,7 @@ void conn_part(struct model *m, uint32_t sock)
 		r->other = 0;
 }
 
-static void join(struct model *m, uint32_t a, uint32_t b)
+void conn_join(struct model *m, uint32_t a, uint32_t b)
 {
 	struct model_sock *ra = record_at(m, a, 0), *rb = record_at(m, b, 0);
 
@@ -62,8 +60,7 @@ void conn_leave(struct model *m, uint32_t sock)
 		r->flags &= (uint16_t)~(MODEL_EXACT | MODEL_BY_CONNECT | MODEL_DOUBT | MODEL_VAGUE);
 }
 
-/* A bare record with the addresses and claims of `r`, in all chains; 0: no room, then the port says so. */
-static uint32_t shadow_of(struct model *m, const struct model_sock *r, uint8_t state, uint64_t now_ns)
+uint32_t conn_shadow(struct model *m, const struct model_sock *r, uint8_t state, uint64_t now_ns)
 {
 	uint32_t at = bare_new(m, now_ns);
 	struct model_sock *b = record_at(m, at, 0);
@@ -78,6 +75,10 @@ static uint32_t shadow_of(struct model *m, const struct model_sock *r, uint8_t s
 	b->type = r->type;
 	b->uid = r->uid;
 	b->device = r->device;
+	b->traits = r->traits & (uint8_t)~(MODEL_DEFERS | MODEL_OVERFLOWN);
+	b->fin_timeout_s = r->fin_timeout_s;
+	b->linger2_s = r->linger2_s;
+	b->ttl = r->ttl;
 	b->local = r->local;
 	b->peer = r->peer;
 	b->flags = MODEL_EXACT | (r->flags & (MODEL_BY_CONNECT | MODEL_DOUBT));
@@ -127,6 +128,10 @@ static void was_reset(struct model *m, uint32_t sock, uint64_t now_ns)
 		bare_free(m, sock);
 		return;
 	}
+	if (!record_hears(r)) {
+		conn_lose_sight(m, sock);
+		return;
+	}
 	r->pending = r->state == SNAG_STATE_SYN_SENT ? ECONNREFUSED : r->state == SNAG_STATE_CLOSE_WAIT ? EPIPE : ECONNRESET;
 	conn_done(m, sock, now_ns);
 }
@@ -136,7 +141,9 @@ void conn_reset_other(struct model *m, uint32_t sock, uint64_t now_ns)
 	const struct model_sock *r = record_of(m, sock, 0);
 	uint32_t other = r ? r->other : 0;
 
-	if (other && other != sock)
+	if (other && !route_hears_loopback(r->device))	/* it goes out elsewhere */
+		conn_lose_sight(m, other);
+	else if (other && other != sock)
 		was_reset(m, other, now_ns);
 }
 
@@ -148,8 +155,12 @@ static void time_wait(struct model *m, uint32_t sock, uint64_t now_ns)
 
 	if (!r)
 		return;
+	if (r->traits & MODEL_NO_TIME_WAIT) {	/* inet_twsk_alloc() (net/ipv4/inet_timewait_sock.c) gives none */
+		conn_done(m, sock, now_ns);
+		return;
+	}
 	if (!model_is_bare(sock) || r->listener) {
-		mini = shadow_of(m, r, SNAG_STATE_TIME_WAIT, now_ns);
+		mini = conn_shadow(m, r, SNAG_STATE_TIME_WAIT, now_ns);
 		conn_done(m, sock, now_ns);
 	}
 	r = record_at(m, mini, 0);
@@ -168,10 +179,23 @@ static void fin_arrives(struct model *m, uint32_t sock, uint64_t now_ns)
 
 	if (!r || (record_half_open(r) && !request_hears(m, sock, now_ns)))
 		return;
+	if (r->until_ns && now_ns >= r->until_ns + record_late_ns(r)) {	/* it has waited long enough */
+		bare_free(m, sock);
+		return;
+	}
+	if (!record_hears(r) || (r->until_ns && now_ns >= r->until_ns))
+		conn_lose_sight(m, sock);
 	if (r->state == SNAG_STATE_FIN_WAIT)
 		time_wait(m, sock, now_ns);
 	else if (r->state == SNAG_STATE_ESTABLISHED || r->state == SNAG_STATE_SYN_SENT)
 		record_state(r, SNAG_STATE_CLOSE_WAIT, now_ns);
+}
+
+bool conn_heard(const struct model *m, const struct model_sock *r)
+{
+	const struct model_sock *other = record_of(m, r->other, 0);
+
+	return record_hears(r) && (!other || record_hears(other));
 }
 
 void conn_fin(struct model *m, uint32_t sock, uint64_t now_ns)
@@ -182,7 +206,11 @@ void conn_fin(struct model *m, uint32_t sock, uint64_t now_ns)
 	if (!r)
 		return;
 	other = r->other;
-	if (r->state == SNAG_STATE_ESTABLISHED) {
+	if (!conn_heard(m, r)) {
+		record_state(r, SNAG_STATE_FIN_WAIT, now_ns);
+		conn_lose_sight(m, sock);
+		conn_lose_sight(m, other);
+	} else if (r->state == SNAG_STATE_ESTABLISHED) {
 		record_state(r, SNAG_STATE_FIN_WAIT, now_ns);
 		fin_arrives(m, other, now_ns);	/* connected to itself: at once in TIME_WAIT */
 	} else if (r->state == SNAG_STATE_CLOSE_WAIT) {
@@ -200,7 +228,7 @@ void conn_reach(struct model *m, uint32_t client, uint32_t listener, uint64_t no
 
 	if (!c)
 		return;
-	at = shadow_of(m, l ? l : c, half_open ? SNAG_STATE_SYN_RECV : SNAG_STATE_ESTABLISHED, now_ns);
+	at = conn_shadow(m, l ? l : c, half_open ? SNAG_STATE_SYN_RECV : SNAG_STATE_ESTABLISHED, now_ns);
 	b = record_at(m, at, 0);
 	if (!b)
 		return;
@@ -213,7 +241,7 @@ void conn_reach(struct model *m, uint32_t client, uint32_t listener, uint64_t no
 	else
 		bare_ages(m, at, now_ns + QUEUED_NS);
 	conn_enter(m, at);
-	join(m, client, at);
+	conn_join(m, client, at);
 	if (half_open)
 		conn_lose_sight(m, client);	/* nobody sees what it sends, nor a RST that may come of it */
 	else if (b->flags & MODEL_SHUT_WR)	/* tcp_rcv_state_process(): shut down before it began */
@@ -264,7 +292,7 @@ bool conn_accept(struct model *m, uint32_t sock, uint32_t listener, uint64_t now
 		return true;
 	}
 	conn_enter(m, sock);
-	join(m, sock, other);
+	conn_join(m, sock, other);
 	return true;
 }
 
@@ -290,7 +318,7 @@ void conn_meet_early(struct model *m, uint32_t client, uint32_t early, uint64_t 
 		return;
 	other->flags &= (uint16_t)~MODEL_DOUBT;
 	port_link(m, early);
-	join(m, client, early);
+	conn_join(m, client, early);
 	record_state(c, other->state == SNAG_STATE_FIN_WAIT ? SNAG_STATE_CLOSE_WAIT : SNAG_STATE_ESTABLISHED, now_ns);
 }
 
@@ -317,57 +345,8 @@ void conn_deafen(struct model *m, uint32_t listener, uint64_t now_ns)
 	l->traits &= (uint8_t)~MODEL_OVERFLOWN;
 }
 
-/* What stays of it in the kernel: FIN_WAIT until the other end says FIN too, tcp_fin_timeout at the longest. */
-static void orphan(struct model *m, uint32_t sock, uint64_t now_ns)
-{
-	struct model_sock *r = record_at(m, sock, 0);
-	uint32_t at = shadow_of(m, r, r->state, now_ns), other = r->other;
-
-	tuple_unlink(m, sock);
-	conn_part(m, sock);
-	port_unlink(m, sock);
-	r->flags &= (uint16_t)~MODEL_EXACT;
-	record_state(r, SNAG_STATE_CLOSED, now_ns);
-	if (!at)
-		return;
-	join(m, at, other == sock ? at : other);
-	bare_ages(m, at, now_ns + FIN_WAIT_NS);
-	conn_fin(m, at, now_ns);
-	conn_enter(m, at);
-	if (!other)	/* whoever is there may reset it at any time */
-		conn_lose_sight(m, at);
-}
-
-/* __tcp_close() (net/ipv4/tcp.c). */
-void conn_close(struct model *m, uint32_t sock, int32_t unread, uint64_t now_ns)
-{
-	struct model_sock *r = record_at(m, sock, 0), *other;
-
-	if (!r || !record_connected(r))
-		return;
-	if (r->state == SNAG_STATE_SYN_SENT) {
-		conn_done(m, sock, now_ns);
-	} else if (unread > 0 || (r->flags & MODEL_HARD)) {
-		conn_reset_other(m, sock, now_ns);
-		conn_done(m, sock, now_ns);
-	} else {
-		other = record_at(m, r->other, 0);
-		if (unread < 0) {	/* FIN or RST: nobody knows */
-			r->flags |= MODEL_DOUBT;
-			if (other) {
-				other->flags |= MODEL_DOUBT;
-				port_link(m, r->other);
-			}
-		}
-		if (r->state == SNAG_STATE_CLOSE_WAIT)
-			conn_fin(m, sock, now_ns);
-		else
-			orphan(m, sock, now_ns);
-	}
-}
-
 /* Whatever was left of an earlier connection between the two gives way to the new one. */
-void conn_sweep(struct model *m, const struct snag_addr *local, const struct snag_addr *peer)
+void conn_sweep(struct model *m, const struct snag_addr *local, const struct snag_addr *peer, bool heard)
 {
 	struct tuple_walk w;
 	uint32_t at;
@@ -376,7 +355,10 @@ void conn_sweep(struct model *m, const struct snag_addr *local, const struct sna
 		tuple_walk_begin(&w, m, end ? peer : local, end ? local : peer);
 		while (tuple_walk_next(&w, &at))
 			if (model_is_bare(at) && record_of(m, at, 0)->until_ns) {
-				bare_free(m, at);
+				if (end && !heard)
+					conn_lose_sight(m, at);
+				else
+					bare_free(m, at);
 				break;
 			}
 	}
@@ -397,6 +379,8 @@ void conn_told(struct model *m, uint32_t sock, uint8_t tcp_state, uint64_t now_n
 		conn_done(m, sock, now_ns);
 		return;
 	}
+	if (tcp_state == TCP_SYN_RECV || (tcp_state == TCP_SYN_SENT && r->other))	/* the other end may know more */
+		return;
 	state = model_state_of(tcp_state, r);
 	if (tcp_state == TCP_LAST_ACK)
 		state = SNAG_STATE_CLOSE_WAIT;
@@ -408,7 +392,7 @@ void conn_told(struct model *m, uint32_t sock, uint8_t tcp_state, uint64_t now_n
 	if (!stays)
 		r->flags &= (uint16_t)~MODEL_DOUBT;
 	port_link(m, sock);
-	if (doubt && other && (other->flags & MODEL_DOUBT) && model_is_bare(r->other)) {
+	if (doubt && other && (other->flags & MODEL_DOUBT) && other->until_ns && other->role != SNAG_ROLE_ACCEPTED) {
 		other->flags &= (uint16_t)~MODEL_DOUBT;
 		port_link(m, r->other);
 	}

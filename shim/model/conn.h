@@ -21,8 +21,9 @@
 void conn_enter(struct model *m, uint32_t sock);
 /* Out of both chains, and no end of anything: before its addresses change. */
 void conn_leave(struct model *m, uint32_t sock);
-/* Whatever was left of an earlier connection between these two gives way to a new one. */
-void conn_sweep(struct model *m, const struct snag_addr *local, const struct snag_addr *peer);
+/* Whatever was left of an earlier connection between these two gives way to a new one; there only if here the answers are
+ * heard. */
+void conn_sweep(struct model *m, const struct snag_addr *local, const struct snag_addr *peer, bool heard);
 /* A client has reached a listener (0: one of several, not known which): its other end waits in the queue. */
 void conn_reach(struct model *m, uint32_t client, uint32_t listener, uint64_t now_ns);
 /* Socket `sock`, whose addresses stand in its record, came out of the listener's queue. False: it never was in it. */
@@ -46,6 +47,12 @@ void conn_done(struct model *m, uint32_t sock, uint64_t now_ns);
 
 /* Nobody knows what has become of it. */
 void conn_lose_sight(struct model *m, uint32_t sock);
+/* A bare record with the addresses and claims of `r`; 0: no room, then the port says so. */
+uint32_t conn_shadow(struct model *m, const struct model_sock *r, uint8_t state, uint64_t now_ns);
+/* Is what it sends heard, and the acknowledgement too? */
+bool conn_heard(const struct model *m, const struct model_sock *r);
+/* The two are the ends of one connection. */
+void conn_join(struct model *m, uint32_t a, uint32_t b);
 /* The two ends know nothing of each other any more. */
 void conn_part(struct model *m, uint32_t sock);
 

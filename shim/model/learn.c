@@ -30,6 +30,13 @@
 #ifndef IP_LOCAL_PORT_RANGE
 #define IP_LOCAL_PORT_RANGE 51
 #endif
+#ifndef IP_MINTTL
+#define IP_MINTTL 21
+#endif
+#ifndef IPV6_MINHOPCOUNT
+#define IPV6_MINHOPCOUNT 73
+#endif
+#define LINGER2_MAX 120		/* TCP_FIN_TIMEOUT_MAX (include/net/tcp.h) */
 
 static void learn_socket(struct model *m, struct model_sock *r, const struct snag_call *c, const struct snag_outcome *o,
 			 uint64_t now_ns)
@@ -135,6 +142,28 @@ static const struct {
 	{IPPROTO_IPV6, IPV6_MULTICAST_IF, 0, 0, MODEL_SENDS_BY},
 };
 
+/* What keeps from a socket what is sent to it. */
+static void learn_hearing(struct model_sock *r, int level, int name, int value)
+{
+	bool filter = level == SOL_SOCKET && (name == SO_ATTACH_FILTER || name == SO_ATTACH_BPF);
+	bool hops = (level == IPPROTO_IP && name == IP_MINTTL) || (level == IPPROTO_IPV6 && name == IPV6_MINHOPCOUNT);
+	uint8_t trait = filter || (level == IPPROTO_IP && r->domain != AF_INET) ? MODEL_FILTERED : MODEL_DEAF;
+
+	if (filter || (hops && value > r->ttl))
+		r->traits |= trait;
+	else if (hops)
+		r->traits &= (uint8_t)~trait;
+	else if (level == SOL_SOCKET && name == SO_DETACH_FILTER)
+		r->traits &= (uint8_t)~MODEL_FILTERED;
+}
+
+/* TCP_LINGER2 in do_tcp_setsockopt() (net/ipv4/tcp.c). */
+static void learn_linger2(struct model_sock *r, int value)
+{
+	r->linger2_s = value <= 0 ? 0 : value < LINGER2_MAX ? (uint8_t)value : LINGER2_MAX;
+	r->traits = (uint8_t)(value < 0 ? r->traits | MODEL_NO_FIN_WAIT : r->traits & ~MODEL_NO_FIN_WAIT);
+}
+
 static void learn_setsockopt(struct model *m, struct model_sock *r, const struct snag_call *c,
 			     const struct snag_outcome *o, uint64_t now_ns)
 {
@@ -160,6 +189,9 @@ static void learn_setsockopt(struct model *m, struct model_sock *r, const struct
 		r->traits |= MODEL_SENDS_BY;
 	if (level == IPPROTO_IP && name == IP_LOCAL_PORT_RANGE)
 		r->range = (uint32_t)value;
+	if (level == IPPROTO_TCP && name == TCP_LINGER2)
+		learn_linger2(r, value);
+	learn_hearing(r, level, name, value);
 	if (r->on_port && (r->flags & MODEL_EXACT))
 		port_link(m, c->sock);
 }
@@ -203,9 +235,10 @@ static void told_state(struct model *m, struct model_sock *r, const struct snag_
 	record_state(r, state, now_ns);
 }
 
-void model_learn(struct model *m, const struct snag_call *c, const struct snag_outcome *o, uint64_t now_ns)
+void model_learn(struct model *m, const struct model_machine *machine, const struct snag_call *c,
+		 const struct snag_outcome *o, uint64_t now_ns)
 {
-	struct model_sock *r = c->serial ? record_at(m, c->sock, c->serial) : NULL;
+	struct model_sock *r = c->serial ? record_at(m, c->sock, c->serial) : NULL, *n;
 
 	if (o->seen != SNAG_SEEN || c->call >= SNAG_CALLS || !lessons[c->call].learn)
 		return;
@@ -223,6 +256,9 @@ void model_learn(struct model *m, const struct snag_call *c, const struct snag_o
 	    (uint32_t)c->queue > r->queue_high)
 		r->queue_high = (uint32_t)c->queue;
 	lessons[c->call].learn(m, r, c, o, now_ns);
+	n = o->real_err ? NULL : record_at(m, o->new_sock, o->new_serial);
+	if (n)
+		record_machine(n, machine);
 }
 
 void model_adopt(struct model *m, uint32_t sock, uint32_t serial, const struct model_facts *f, uint64_t now_ns)
@@ -233,6 +269,7 @@ void model_adopt(struct model *m, uint32_t sock, uint32_t serial, const struct m
 	r = record_begin(m, sock, serial, now_ns);
 	if (!r)
 		return;
+	record_machine(r, f->machine);
 	r->proto = f->proto;
 	r->state = f->state ? f->state : SNAG_STATE_CLOSED;
 	r->role = f->role;
@@ -241,7 +278,7 @@ void model_adopt(struct model *m, uint32_t sock, uint32_t serial, const struct m
 	r->type = f->type;
 	r->uid = f->uid;
 	r->backlog = f->backlog;
-	r->traits = f->defers ? MODEL_DEFERS : 0;
+	r->traits |= f->defers ? MODEL_DEFERS : 0;
 	r->local = f->local;
 	r->peer = f->peer;
 	if (r->state == SNAG_STATE_BOUND || r->state == SNAG_STATE_LISTEN)

@@ -3,6 +3,7 @@
 #include "bare.h"
 #include "bucket.h"
 #include "conn.h"
+#include "cross.h"
 #include "listener.h"
 #include "port.h"
 #include "record.h"
@@ -81,6 +82,8 @@ void learn_accept(struct model *m, struct model_sock *r, const struct snag_call 
 	n->type = r ? r->type : SOCK_STREAM;
 	n->options = r ? r->options : 0;	/* sk_clone_lock() copies them */
 	n->device = r ? r->device : 0;
+	n->traits = r ? r->traits & (uint8_t)~(MODEL_DEFERS | MODEL_OVERFLOWN) : 0;
+	n->linger2_s = r ? r->linger2_s : 0;
 	n->uid = exact ? c->who.uid : r ? r->uid : c->who.uid;	/* sock_graft(): whoever accepts */
 	n->role = SNAG_ROLE_ACCEPTED;
 	n->phase = MODEL_CONNECTED;
@@ -93,7 +96,7 @@ void learn_accept(struct model *m, struct model_sock *r, const struct snag_call 
 	if (exact && n->peer.family) {
 		if (!conn_accept(m, o->new_sock, c->sock, now_ns)) {	/* its client is not of the session */
 			n->flags |= MODEL_DOUBT;
-			conn_sweep(m, &n->local, &n->peer);
+			conn_sweep(m, &n->local, &n->peer, true);
 			conn_enter(m, o->new_sock);
 		}
 	} else if (n->proto == SNAG_PROTO_TCP && n->local.port) {
@@ -115,20 +118,53 @@ static enum listener_answer admitted(uint8_t tcp_state)
 	return tcp_state == TCP_SYN_SENT ? LISTENER_FULL : tcp_state == TCP_CLOSE ? LISTENER_UNSURE : LISTENER_ROOM;
 }
 
+/* It drops what comes back: certain of a RST only, which the machine sends as it sends everything. */
+static void met_deaf(struct model *m, struct model_sock *r, uint32_t sock, int err, uint64_t now_ns)
+{
+	uint32_t listener, silent;
+	bool sure, crosses = cross_waits(m, &r->local, &r->peer, now_ns, &sure);
+
+	if (err == 0)
+		record_state(r, SNAG_STATE_ESTABLISHED, now_ns);
+	if (err == 0 || crosses || (r->traits & MODEL_FILTERED) || r->device || addr_is_mapped(&r->peer))
+		r->flags |= MODEL_DOUBT;
+	if (!crosses && listener_for(m, NULL, &r->peer, &listener, &silent) != LISTENER_NONE) {
+		r->flags |= MODEL_DOUBT;
+		conn_reach(m, sock, 0, now_ns);
+	}
+}
+
+/* A simultaneous open. */
+static bool met_other(struct model *m, const struct model_sock *r, const struct snag_call *c, int err, uint64_t now_ns)
+{
+	bool sure = true;
+	uint32_t at = cross_waits(m, &r->local, &r->peer, now_ns, &sure);
+
+	if (at && (sure || err == 0)) {
+		cross_open(m, c->sock, at, now_ns);
+	} else if (at) {
+		conn_lose_sight(m, c->sock);
+		conn_lose_sight(m, at);
+	}
+	return at != 0;
+}
+
 /* The SYN has gone out: what has it met? Only on this machine; elsewhere nobody here knows. */
 static void met(struct model *m, struct model_sock *r, const struct snag_call *c, const struct snag_outcome *o,
 		uint64_t now_ns)
 {
 	enum listener_answer answer;
-	const struct model_sock *other;
-	uint32_t listener, silent, at;
+	uint32_t listener, silent;
 	struct model_sock *l;
-	struct tuple_walk w;
 
-	if (((r->flags & MODEL_MAPPED) && !addr_is_mapped(&r->peer)) || !route_plain(r)) {
+	if (!record_sends(r, &r->peer) || (record_hears(r) && !route_plain(r))) {
 		if (!o->real_err)
 			record_state(r, SNAG_STATE_ESTABLISHED, now_ns);
 		r->flags |= MODEL_DOUBT;	/* it goes to where the last one went; or the answer goes elsewhere */
+		return;
+	}
+	if (!record_hears(r)) {
+		met_deaf(m, r, c->sock, o->real_err, now_ns);
 		return;
 	}
 	if (r->local.port == r->peer.port && addr_equal_ip(&r->local, &r->peer)) {
@@ -138,13 +174,8 @@ static void met(struct model *m, struct model_sock *r, const struct snag_call *c
 			conn_fin(m, c->sock, now_ns);
 		return;
 	}
-	tuple_walk_begin(&w, m, &r->peer, &r->local);
-	if ((other = tuple_walk_next(&w, &at)) && other->state == SNAG_STATE_SYN_SENT) {
-		r->flags |= MODEL_DOUBT;	/* a simultaneous open */
-		record_at(m, at, 0)->flags |= MODEL_DOUBT;
-		port_link(m, at);
+	if (met_other(m, r, c, o->real_err, now_ns))
 		return;
-	}
 	answer = listener_for(m, NULL, &r->peer, &listener, &silent);
 	l = record_at(m, listener, 0);
 	if (answer != LISTENER_NONE && o->tcp_state)
@@ -170,7 +201,8 @@ static void met(struct model *m, struct model_sock *r, const struct snag_call *c
 static void begin_exact(struct model *m, struct model_sock *r, const struct snag_call *c,
 			const struct snag_outcome *o, uint64_t now_ns)
 {
-	bool chosen = !record_holds(r), shared;
+	bool chosen = !record_holds(r);
+	enum bind_answer named;
 	uint32_t early;
 
 	conn_leave(m, c->sock);
@@ -182,11 +214,11 @@ static void begin_exact(struct model *m, struct model_sock *r, const struct snag
 	record_state(r, SNAG_STATE_SYN_SENT, now_ns);
 	if (chosen) {
 		r->flags |= MODEL_BY_CONNECT;
-		if (port_held(m, r->local.port, c->sock, now_ns, &shared) == BIND_FREE)
+		if (port_held(m, r->local.port, c->sock, now_ns, &named) == BIND_FREE)
 			bucket_forget(m, r->local.port);
 	}
 	if (!early)
-		conn_sweep(m, &r->local, &r->peer);
+		conn_sweep(m, &r->local, &r->peer, record_hears(r));
 	conn_enter(m, c->sock);
 	if (early)
 		conn_meet_early(m, c->sock, early, now_ns);
@@ -266,6 +298,16 @@ static bool ends_attempt(const struct model_sock *r, int err)
 	return r->phase == MODEL_CONNECTING && err == ENETUNREACH;
 }
 
+/* From the port that it has; a TIME_WAIT that refused it is gone: RST in tcp_timewait_state_process(). */
+static void began(struct model *m, struct model_sock *r, const struct snag_call *c, int err)
+{
+	struct snag_addr local = r->local, peer = route_meant(&r->local, &c->addr);
+
+	r->state = SNAG_STATE_SYN_SENT;
+	if (err == ECONNREFUSED && c->addr.family && route_source(&local, &peer))
+		conn_sweep(m, &local, &peer, record_hears(r));
+}
+
 static void learn_connect_tcp(struct model *m, struct model_sock *r, const struct snag_call *c,
 			      const struct snag_outcome *o, uint64_t now_ns)
 {
@@ -297,7 +339,7 @@ static void learn_connect_tcp(struct model *m, struct model_sock *r, const struc
 		if (r->phase == MODEL_UNCONNECTED && o->real_err == ECONNABORTED && o->local.port)
 			begin_exact(m, r, c, o, now_ns);	/* to itself, and ended by its own FIN */
 		if (r->phase == MODEL_UNCONNECTED && record_holds(r))	/* it had begun, in this very call */
-			r->state = SNAG_STATE_SYN_SENT;
+			began(m, r, c, o->real_err);
 		shut = r->flags & (MODEL_SHUT_RD | MODEL_SHUT_WR);
 		disconnected(m, r, c->sock, told(r, o), now_ns);
 		if (o->real_err == EADDRNOTAVAIL)	/* tcp_v4_connect() gives up without tcp_disconnect() */
@@ -354,6 +396,11 @@ void learn_shutdown(struct model *m, struct model_sock *r, const struct snag_cal
 	if (r->state == SNAG_STATE_LISTEN) {
 		if (c->arg[0] != SHUT_WR)	/* a listener heeds RCV_SHUTDOWN only */
 			disconnected(m, r, c->sock, r->on_port ? &unasked : NULL, now_ns);
+		return;
+	}
+	if ((c->facts & SNAG_FACT_TCP_STATE) && c->tcp_state == TCP_SYN_RECV) {	/* half of a simultaneous open */
+		r->flags |= shut;
+		conn_lose_sight(m, c->sock);
 		return;
 	}
 	if (r->state == SNAG_STATE_SYN_SENT && !o->real_err && !(r->flags & MODEL_EXACT) &&

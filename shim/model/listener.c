@@ -53,7 +53,7 @@ static enum listener_answer admits(const struct model_machine *k, uint32_t len, 
 /* Does it answer by these rules at all? */
 static bool answers(const struct model_sock *r)
 {
-	return !(r->flags & MODEL_DOUBT);
+	return !(r->flags & MODEL_DOUBT) && record_hears(r);
 }
 
 enum listener_answer listener_told(const struct model_sock *listener, const struct model_machine *machine,
@@ -99,7 +99,7 @@ enum listener_answer listener_for(const struct model *m, const struct model_mach
 			return LISTENER_UNSURE;
 		room = room_of(r, machine);
 		answer = n > best || room == answer ? room : LISTENER_UNSURE;
-		*listener = n > best ? at : 0;
+		*listener = n > best && record_hears(r) ? at : 0;
 		best = n;
 	}
 	return answer;

@@ -37,6 +37,11 @@ enum model_flag {
 };
 
 enum model_trait {
+	MODEL_DEAF = 1 << 0,		/* IP_MINTTL or IPV6_MINHOPCOUNT above what this machine sends with: it drops all
+					 * of that family that comes */
+	MODEL_FILTERED = 1 << 1,	/* a program of its own may drop what comes */
+	MODEL_NO_TIME_WAIT = 1 << 2,	/* tcp_max_tw_buckets is 0: nothing is left of it when it ends */
+	MODEL_NO_FIN_WAIT = 1 << 3,	/* TCP_LINGER2 below 0: it does not wait for the other end's FIN once closed */
 	MODEL_DEFERS = 1 << 4,		/* TCP_DEFER_ACCEPT: a request stays half-open until its client sends something */
 	MODEL_OVERFLOWN = 1 << 5,	/* listener: has dropped SYNs, which come again: its queue may grow by itself */
 	MODEL_BROADCASTS = 1 << 6,	/* SO_BROADCAST */
@@ -76,17 +81,19 @@ struct model_sock {
 	uint32_t queue_first, queue_last;	/* listener: both its queues in one list */
 	uint16_t queue_len, syn_len;		/* of them in the accept queue; half-open, in the SYN queue */
 	uint32_t queue_high;	/* listener: the most that was seen in it, where somebody looked */
-	uint32_t spare2;
+	uint16_t fin_timeout_s;	/* its machine's tcp_fin_timeout, and the most hops of what it sends */
+	uint8_t ttl;
+	uint8_t linger2_s;	/* TCP_LINGER2, in place of tcp_fin_timeout; 0: none */
 	uint32_t name;		/* unix: index + 1 of its path */
 	uint32_t range;		/* IP_LOCAL_PORT_RANGE: the lowest, and above it the highest << 16; 0: the machine's */
 	uint32_t spare3;
 	uint64_t since_ns;	/* session time of the last change of state */
-	uint64_t until_ns;	/* bare, closed: gone then, or up to MODEL_LATE_NS later */
+	uint64_t until_ns;	/* bare, closed: gone then, or up to record_late_ns() later */
 	struct snag_addr local, peer;
 };
 _Static_assert(sizeof(struct model_sock) == 160, "model_sock stands in shared memory");
 
-/* Timers of a minute end up to this much late: kernel/time/timer.c rounds up to 1/8 of a level at most. */
+/* No timer of the kernel ends later than this. */
 #define MODEL_LATE_NS 5500000000ull
 
 #define MODEL_BARES 16384	/* a queue's length has 16 bits */
@@ -197,6 +204,7 @@ struct model_machine {
 	uint8_t timestamps;		/* tcp_timestamps */
 	uint8_t no_time_wait;		/* tcp_max_tw_buckets is 0 */
 	const uint8_t *reserved;	/* ip_local_reserved_ports, a bit for each of MODEL_PORTS; NULL: none */
+	uint8_t ttl;			/* ip_default_ttl, or hop_limit of IPv6 if that is more */
 };
 
 /* `machine` may be NULL: nothing is known of it; what depends on it is then withheld. */
@@ -205,13 +213,16 @@ void model_predict(const struct model *m, const struct model_machine *machine, c
 /* Has another change of the same port come between the prediction and now? Ask before learning. */
 bool model_raced(const struct model *m, const struct snag_call *c, uint32_t ticket);
 /* What really happened: the real call's answer counts, not an injected one. An outcome that is UNSEEN teaches nothing.
+ * `machine` may be NULL: a new socket is then taken to be one of a machine with Linux's defaults.
  * A call of the groups close and fclose with outcome.last set forgets call.sock; sockets that end otherwise (the target
  * of dup2, each of a range) are told by model_forget. */
-void model_learn(struct model *m, const struct snag_call *c, const struct snag_outcome *o, uint64_t now_ns);
+void model_learn(struct model *m, const struct model_machine *machine, const struct snag_call *c,
+		 const struct snag_outcome *o, uint64_t now_ns);
 
 /* A socket that the session meets without having seen it made (inherited, passed, or made before): what the kernel says
  * of it. Under the lock. */
 struct model_facts {
+	const struct model_machine *machine;	/* NULL: as for model_learn() */
 	uint8_t proto, state, options, role;
 	uint16_t domain;
 	uint8_t type;		/* SOCK_STREAM, SOCK_DGRAM; 0: unknown */

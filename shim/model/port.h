@@ -35,11 +35,15 @@ enum bind_answer port_ask(const struct model *m, uint8_t proto, uint32_t self, c
 /* Has the kernel a port to give to `self` for new->addr? BIND_FREE: yes. */
 enum bind_answer port_ask_any(const struct model *m, uint8_t proto, uint32_t self, const struct bind_claim *new,
 			      const struct model_machine *machine, uint64_t now_ns);
-/* Does anybody but `self` hold the TCP port? BIND_FREE: nobody. *shared: all are sockets whose port connect() chose. */
-enum bind_answer port_held(const struct model *m, uint16_t port, uint32_t self, uint64_t now_ns, bool *shared);
+/* Does anybody but `self` hold the TCP port? BIND_FREE: nobody. *named: the same of those whose port connect() did not
+ * choose, and who do not share it. */
+enum bind_answer port_held(const struct model *m, uint16_t port, uint32_t self, uint64_t now_ns,
+			   enum bind_answer *named);
 /* Its port may have been released without the model's knowledge: connected, on a port that it did not name, and not
  * both ends are followed. */
 bool port_may_be_free(const struct model_sock *r, uint64_t now_ns);
+/* The same of one of which both ends are followed: something may have ended it, or its connect may have been refused. */
+bool port_may_be_gone(const struct model_sock *r, uint64_t now_ns);
 struct bind_claim port_claim(const struct model_sock *r, uint64_t now_ns);
 
 /* The kernel let the socket have its TCP port, in bind, listen or connect: see bucket.h. */

@@ -32,13 +32,16 @@ struct bind_claim port_claim(const struct model_sock *r, uint64_t now_ns)
 
 #define FIRST_RETRY_NS (900 * NSEC_PER_MSEC)	/* TCP_TIMEOUT_INIT is a second: until then nothing happens to a SYN */
 
+bool port_may_be_gone(const struct model_sock *r, uint64_t now_ns)
+{
+	return (r->flags & MODEL_DOUBT) || (r->state == SNAG_STATE_SYN_SENT && now_ns > r->since_ns + FIRST_RETRY_NS);
+}
+
 bool port_may_be_free(const struct model_sock *r, uint64_t now_ns)
 {
 	if ((r->flags & MODEL_EXPLICIT) || r->state == SNAG_STATE_BOUND || r->state == SNAG_STATE_LISTEN)
 		return false;
-	if (!(r->flags & MODEL_EXACT) || (r->flags & MODEL_DOUBT))
-		return true;
-	return r->state == SNAG_STATE_SYN_SENT && now_ns > r->since_ns + FIRST_RETRY_NS;
+	return !(r->flags & MODEL_EXACT) || port_may_be_gone(r, now_ns);
 }
 
 /* ---- is anybody in the way? ---- */
@@ -48,7 +51,7 @@ static enum bind_answer aged(const struct model_sock *r, uint64_t now_ns, enum b
 {
 	if (answer == BIND_FREE || !r->until_ns || r->state == SNAG_STATE_LISTEN || now_ns < r->until_ns)
 		return answer;
-	return now_ns < r->until_ns + MODEL_LATE_NS ? BIND_UNSURE : BIND_FREE;
+	return now_ns < r->until_ns + record_late_ns(r) ? BIND_UNSURE : BIND_FREE;
 }
 
 static void worse(enum bind_answer *so_far, enum bind_answer a, uint32_t *holder, uint32_t sock)
@@ -252,7 +255,8 @@ enum bind_answer port_ask_any(const struct model *m, uint8_t proto, uint32_t sel
 	return relaxed < strict ? relaxed : strict;
 }
 
-enum bind_answer port_held(const struct model *m, uint16_t port, uint32_t self, uint64_t now_ns, bool *shared)
+enum bind_answer port_held(const struct model *m, uint16_t port, uint32_t self, uint64_t now_ns,
+			   enum bind_answer *named)
 {
 	enum bind_answer answer = load_relaxed(&m->traffic[port].open) ? BIND_UNSURE : BIND_FREE;
 	const struct model_sock *r;
@@ -260,7 +264,7 @@ enum bind_answer port_held(const struct model *m, uint16_t port, uint32_t self, 
 	uint8_t options;
 	uint32_t at;
 
-	*shared = true;
+	*named = BIND_FREE;
 	if (traffic_lingers(m, port, now_ns, &options))
 		answer = BIND_UNSURE;
 	port_walk_begin(&w, m, port ? port : PORT_NONE);
@@ -270,7 +274,8 @@ enum bind_answer port_held(const struct model *m, uint16_t port, uint32_t self, 
 			continue;
 		a = aged(r, now_ns, port_may_be_free(r, now_ns) ? BIND_UNSURE : BIND_CONFLICT);
 		answer = a > answer ? a : answer;
-		*shared &= a == BIND_FREE || (r->flags & MODEL_BY_CONNECT);
+		if (!(r->flags & MODEL_BY_CONNECT))
+			*named = a > *named ? a : *named;
 	}
 	return answer;
 }
@@ -279,12 +284,12 @@ void port_admitted(struct model *m, uint32_t sock, uint64_t now_ns)
 {
 	const struct model_sock *r = record_of(m, sock, 0);
 	struct bind_claim new;
-	bool shared;
+	enum bind_answer named;
 
 	if (!r || r->proto != SNAG_PROTO_TCP || !r->local.port)
 		return;
 	new = port_claim(r, now_ns);
-	bucket_admitted(m, &new, port_held(m, r->local.port, sock, now_ns, &shared));
+	bucket_admitted(m, &new, port_held(m, r->local.port, sock, now_ns, &named));
 }
 
 uint32_t model_holder(const struct model *m, uint32_t sock, const struct snag_addr *addr, uint8_t proto,

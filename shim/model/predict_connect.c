@@ -1,4 +1,5 @@
 /* predict_connect.c - what will connect answer? */
+#include "cross.h"
 #include "foreign.h"
 #include "predict.h"
 #include "listener.h"
@@ -53,6 +54,8 @@ static enum bind_answer reuses(const struct question *q, const struct model_sock
 
 	if (!k)
 		return BIND_UNSURE;
+	if (port_claim(old, q->now_ns).closing)		/* its FIN may not be acknowledged yet */
+		return named && k->timestamps ? BIND_UNSURE : BIND_CONFLICT;
 	if (!k->timestamps)
 		return BIND_CONFLICT;
 	if (named)
@@ -81,7 +84,7 @@ static enum bind_answer tuple_taken(const struct question *q, const struct snag_
 		if (old->flags & MODEL_DOUBT)
 			a = BIND_UNSURE;
 		else if (old->until_ns && q->now_ns >= old->until_ns)
-			a = q->now_ns < old->until_ns + MODEL_LATE_NS ? BIND_UNSURE : BIND_FREE;
+			a = q->now_ns < old->until_ns + record_late_ns(old) ? BIND_UNSURE : BIND_FREE;
 		if (a == BIND_CONFLICT && old->until_ns)
 			a = reuses(q, old, named);
 		worst = a > worst ? a : worst;
@@ -99,12 +102,13 @@ struct departure {
 static enum bind_answer leaves_from(void *arg, uint16_t port)
 {
 	struct departure *d = arg;
-	enum bind_answer a;
-	bool shared;
+	enum bind_answer a, named;
 
 	d->local.port = port;
-	a = port_held(d->q->m, port, 0, d->q->now_ns, &shared);
-	return a == BIND_CONFLICT && shared ? tuple_taken(d->q, &d->local, d->peer, false) : a;
+	a = port_held(d->q->m, port, 0, d->q->now_ns, &named);
+	if (a == BIND_CONFLICT && named != BIND_CONFLICT)
+		a = tuple_taken(d->q, &d->local, d->peer, false);
+	return a > named ? a : named;
 }
 
 /* __inet_hash_connect() (net/ipv4/inet_hashtables.c). */
@@ -134,20 +138,6 @@ static bool may_leave(const struct question *q, const struct snag_addr *local, c
 }
 
 /* ---- the attempt ---- */
-
-/* Is somebody on the way from there to here? A simultaneous open, which each side ends in its own time. */
-static bool comes_towards(const struct question *q, const struct snag_addr *local, const struct snag_addr *peer)
-{
-	const struct model_sock *r;
-	struct tuple_walk w;
-	uint32_t at;
-
-	tuple_walk_begin(&w, q->m, peer, local);
-	while ((r = tuple_walk_next(&w, &at)))
-		if (r->state == SNAG_STATE_SYN_SENT)
-			return true;
-	return false;
-}
 
 /* Is anything left of a connection from there to here? A SYN that meets a TIME_WAIT is not stopped by a full SYN queue:
  * tcp_tw_isn in tcp_conn_request() (net/ipv4/tcp_input.c). */
@@ -189,14 +179,22 @@ static void predict_listener(const struct question *q, const struct snag_addr *l
 /* What the SYN meets, on this machine, decides a blocking call. */
 static void predict_meeting(const struct question *q, const struct snag_addr *local, const struct snag_addr *peer)
 {
-	if (((q->r->flags & MODEL_MAPPED) && !addr_is_mapped(peer)) || comes_towards(q, local, peer)) {
-		predict_withhold(q, SNAG_UNSURE_PEER);	/* nothing is sent, or not answered at once: it waits */
+	bool sure;
+
+	if (!record_sends(q->r, peer) || !record_hears(q->r)) {
+		predict_withhold(q, SNAG_UNSURE_PEER);	/* nothing is sent, or no answer heard: it waits */
 		return;
 	}
 	if (record_holds(q->r) && local->port == peer->port && addr_equal_ip(local, peer)) {
 		predict_allow(q);	/* to itself; shut down before, its own FIN ends it at once */
 		if (q->r->flags & MODEL_SHUT_WR)
 			predict_refuse(q, ECONNABORTED, SNAG_WHY_NONE);
+		return;
+	}
+	if (cross_waits(q->m, local, peer, q->now_ns, &sure)) {
+		predict_allow(q);
+		if (!sure)
+			predict_withhold(q, SNAG_UNSURE_PEER);
 		return;
 	}
 	if (foreign_listens(q->m, peer)) {

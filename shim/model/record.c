@@ -51,6 +51,16 @@ struct model_sock *record_begin(struct model *m, uint32_t sock, uint32_t serial,
 	return r;
 }
 
+void record_machine(struct model_sock *r, const struct model_machine *machine)
+{
+	uint32_t s = machine ? machine->fin_timeout_ms / 1000 : 60;
+
+	r->fin_timeout_s = s < UINT16_MAX ? (uint16_t)s : UINT16_MAX;
+	r->ttl = machine && machine->ttl ? machine->ttl : 64;
+	if (machine && machine->no_time_wait)
+		r->traits |= MODEL_NO_TIME_WAIT;
+}
+
 void record_state(struct model_sock *r, uint8_t state, uint64_t now_ns)
 {
 	if (r->state == state)

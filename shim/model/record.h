@@ -4,7 +4,9 @@
 #define MODEL_RECORD_H
 
 #include "model.h"
+#include "route.h"
 
+#include <base/addr.h>
 #include <base/base.h>
 
 /* Slots in use, never more than there are. */
@@ -57,6 +59,30 @@ static inline bool record_half_open(const struct model_sock *r)
 {
 	return r->state == SNAG_STATE_SYN_RECV;
 }
+
+/* Does all that this machine sends to it reach it? */
+static inline bool record_hears(const struct model_sock *r)
+{
+	return !(r->traits & (MODEL_DEAF | MODEL_FILTERED)) && route_hears_loopback(r->device);
+}
+
+/* Can it send to its peer? tcp_v6_connect() never takes back to IPv6 what has tried a mapped address. */
+static inline bool record_sends(const struct model_sock *r, const struct snag_addr *peer)
+{
+	return !(r->flags & MODEL_MAPPED) || addr_is_mapped(peer);
+}
+
+/* How late its end may come: calc_index() (kernel/time/timer.c) rounds up by an eighth of the time at most, and what
+ * the timer begins with, an acknowledgement, may be delayed. */
+static inline uint64_t record_late_ns(const struct model_sock *r)
+{
+	uint64_t late = (r->until_ns - r->since_ns) / 7 + 300 * NSEC_PER_MSEC;
+
+	return late < MODEL_LATE_NS ? late : MODEL_LATE_NS;
+}
+
+/* A socket of this machine begins; NULL: one with Linux's defaults. */
+void record_machine(struct model_sock *r, const struct model_machine *machine);
 
 /* bind() to a specific IPv6 address sets IPV6_V6ONLY: __inet6_bind() (net/ipv6/af_inet6.c). */
 void record_local(struct model_sock *r, const struct snag_addr *a);

@@ -338,7 +338,7 @@ static void commit(struct hook *h)
 	if (h->asked)
 		n = engine_commit(&engine, &h->call, &h->plan, &h->out, h->traced ? ev : NULL);
 	else
-		model_learn(engine.model, &h->call, &h->out, h->out.end_ns);
+		model_learn(engine.model, engine.machine, &h->call, &h->out, h->out.end_ns);
 	if (h->out.last)
 		model_forget(engine.model, h->ref.sock, h->out.end_ns);
 	if (h->locked)

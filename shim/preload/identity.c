@@ -169,6 +169,7 @@ static struct sock_ref enter(int fd, uint64_t cookie, bool inherited)
 		return r;
 	sock_publish(&session, r, cookie);
 	ask_kernel(fd, &f);
+	f.machine = engine.machine;
 	model_adopt(engine.model, r.sock, r.serial, &f, self_now());
 	return r;
 }

@@ -66,6 +66,12 @@ static bool release_is(unsigned major, unsigned minor)
 	return is_major > major || (is_major == major && number_in("/proc/sys/kernel/osrelease", 1, 0) >= minor);
 }
 
+static uint8_t most_hops(void)
+{
+	uint32_t v4 = setting("ipv4/ip_default_ttl", 0, 64), v6 = setting("ipv6/conf/lo/hop_limit", 0, 64);
+	return (uint8_t)(v4 > v6 ? v4 : v6);
+}
+
 const struct model_machine *machine_read(void)
 {
 	machine = (struct model_machine){
@@ -85,6 +91,7 @@ const struct model_machine *machine_read(void)
 		.autobind_reuse = setting("ipv4/ip_autobind_reuse", 0, 0) != 0,
 		.timestamps = setting("ipv4/tcp_timestamps", 0, 1) != 0,
 		.no_time_wait = setting("ipv4/tcp_max_tw_buckets", 0, 1) == 0,
+		.ttl = most_hops(),
 		.privileged = sys_geteuid() == 0,
 		.reserved = reserved_ports(),
 	};

@@ -9,7 +9,14 @@
 #include <netinet/tcp.h>
 #include <string.h>
 
-/* The options that the model depends on, whoever asks it. SO_LINGER: only what is left of a connection depends on it. */
+#ifndef IP_MINTTL
+#define IP_MINTTL 21
+#endif
+#ifndef IPV6_MINHOPCOUNT
+#define IPV6_MINHOPCOUNT 73
+#endif
+
+/* The options that the model depends on, whoever asks it. */
 static bool is_modelled(int level, int name)
 {
 	return (level == SOL_SOCKET && (name == SO_REUSEADDR || name == SO_REUSEPORT || name == SO_BINDTODEVICE ||
@@ -17,6 +24,15 @@ static bool is_modelled(int level, int name)
 	       (level == IPPROTO_IPV6 && (name == IPV6_V6ONLY || name == IPV6_FREEBIND || name == IPV6_TRANSPARENT)) ||
 	       (level == IPPROTO_IP && (name == IP_FREEBIND || name == IP_TRANSPARENT ||
 					name == IP_BIND_ADDRESS_NO_PORT || name == 51 /* IP_LOCAL_PORT_RANGE */));
+}
+
+/* Those on which only an exact answer depends: what is left of a connection, and whether an answer reaches a socket. */
+static bool is_exact(int level, int name)
+{
+	return (level == SOL_SOCKET && (name == SO_LINGER || name == SO_ATTACH_FILTER || name == SO_ATTACH_BPF ||
+					name == SO_DETACH_FILTER)) ||
+	       (level == IPPROTO_TCP && (name == TCP_LINGER2 || name == TCP_DEFER_ACCEPT)) ||
+	       (level == IPPROTO_IP && name == IP_MINTTL) || (level == IPPROTO_IPV6 && name == IPV6_MINHOPCOUNT);
 }
 
 static int option_value(int level, int name, const void *value, socklen_t len)
@@ -62,8 +78,7 @@ HOOK int setsockopt(int fd, int level, int name, const void *value, socklen_t le
 {
 	struct hook h;
 	bool needed = is_modelled(level, name) || hook_wanted(SNAG_CALL_setsockopt) ||
-		      (engine.audit && ((level == SOL_SOCKET && name == SO_LINGER) ||
-					(level == IPPROTO_TCP && name == TCP_DEFER_ACCEPT)));
+		      (engine.audit && is_exact(level, name));
 	if (!needed || !hook_enter(&h, SNAG_CALL_setsockopt, fd))
 		return set(fd, level, name, value, len);
 	h.call.arg[0] = level;

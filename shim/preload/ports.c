@@ -152,7 +152,7 @@ static void learn_bind(const struct hook *h, const struct snag_addr *addr)
 	bind.addr = *addr;
 	if (!self_lock(&g))
 		return;
-	model_learn(engine.model, &bind, &done, self_now());
+	model_learn(engine.model, engine.machine, &bind, &done, self_now());
 	self_unlock(&g);
 }
 

@@ -25,7 +25,7 @@ static void tell_model(struct sock_ref r)
 	bool locked = self_on_port(r.sock);
 	if (locked && !self_lock(&g))
 		return;
-	model_learn(engine.model, &c, &o, o.end_ns);
+	model_learn(engine.model, engine.machine, &c, &o, o.end_ns);
 	if (locked)
 		self_unlock(&g);
 }

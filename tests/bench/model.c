@@ -20,7 +20,7 @@ static double now(void)
 
 static void learn(struct model *m, struct snag_call *c, struct snag_outcome *o)
 {
-	model_learn(m, c, o, 1000000000);
+	model_learn(m, NULL, c, o, 1000000000);
 }
 
 static struct snag_call call_of(unsigned call, uint32_t sock)

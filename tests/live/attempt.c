@@ -190,11 +190,11 @@ void attempt_judge(struct world *w, struct attempt *t)
 	compare(w, t);
 	if (w->quiet && t->c.call != SNAG_CALL_bind && t->c.call != SNAG_CALL_listen)
 		t->o.local = (struct snag_addr){0};
-	model_learn(w->d->m, &t->c, &t->o, t->o.end_ns);
+	model_learn(w->d->m, w->d->machine, &t->c, &t->o, t->o.end_ns);
 }
 
 void attempt_learn(struct world *w, struct attempt *t)
 {
 	t->c.facts = 0;
-	model_learn(w->d->m, &t->c, &t->o, t->o.end_ns);
+	model_learn(w->d->m, w->d->machine, &t->c, &t->o, t->o.end_ns);
 }

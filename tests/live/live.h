@@ -125,6 +125,9 @@ bool hold_is(const struct world *w, uint8_t s);
 void hold_end(struct world *w, uint8_t s);
 void make_socket(struct world *w, uint8_t s, unsigned make);
 void close_socket(struct world *w, uint8_t s);
+/* told: the value as a front end tells it. */
+void set_option(struct world *w, uint8_t s, int level, int name, const void *value, socklen_t len, int told,
+		const char *text);
 
 /* ---- sequences ---- */
 

@@ -46,9 +46,8 @@ void make_socket(struct world *w, uint8_t s, unsigned make)
 
 /* ---- options ---- */
 
-/* told: the value as a front end tells it. */
-static void set_option(struct world *w, uint8_t s, int level, int name, const void *value, socklen_t len, int told,
-		       const char *text)
+void set_option(struct world *w, uint8_t s, int level, int name, const void *value, socklen_t len, int told,
+		const char *text)
 {
 	struct attempt t = attempt_begin(w, SNAG_CALL_setsockopt, s);
 	int err = attempt_made(w, &t, setsockopt(w->fd[s], level, name, value, len));

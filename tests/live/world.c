@@ -75,7 +75,9 @@ static void draw_machine(struct world *w, unsigned seed)
 	k->max_syn_backlog = 128;
 	k->syncookies = (uint8_t)draw(&random, 3);
 	k->syn_one_more = 1;
-	k->fin_timeout_ms = 60000;
+	k->fin_timeout_ms = draw(&random, 4) ? 60000 : 1000;
+	k->no_time_wait = draw(&random, 10) == 0;
+	k->ttl = 64;
 	k->nonlocal_bind = draw(&random, 8) == 0;
 	k->nonlocal_bind6 = draw(&random, 8) == 0;
 	k->autobind_reuse = draw(&random, 4) == 0;
@@ -114,6 +116,9 @@ static void set_machine(const struct model_machine *k)
 	set("core/somaxconn", k->somaxconn);
 	set("ipv4/tcp_max_syn_backlog", k->max_syn_backlog);
 	set("ipv4/tcp_syncookies", k->syncookies);
+	set("ipv4/tcp_fin_timeout", k->fin_timeout_ms / 1000);
+	if (k->no_time_wait)
+		set("ipv4/tcp_max_tw_buckets", 0);
 	set("ipv4/ip_nonlocal_bind", k->nonlocal_bind);
 	set("ipv6/ip_nonlocal_bind", k->nonlocal_bind6);
 	set("ipv4/ip_autobind_reuse", k->autobind_reuse);
@@ -127,10 +132,11 @@ void world_describe(struct world *w)
 	if (w->quiet)
 		note(w, "  nothing is asked, as without --audit\n");
 	note(w, "  machine: ports %u-%u%s, privileged %u below %u, tw_reuse %u after %u ms, timestamps %u,\n"
-		"           somaxconn %u, syncookies %u, nonlocal_bind %u (IPv6 %u), autobind_reuse %u, bindv6only %u\n",
+		"           somaxconn %u, syncookies %u, nonlocal_bind %u (IPv6 %u), autobind_reuse %u, bindv6only %u,\n"
+		"           fin_timeout %u ms, no TIME_WAIT %u\n",
 	     k->port_low, k->port_high, k->reserved ? " but some" : "", k->privileged, k->unprivileged_port, k->tw_reuse,
-	     k->tw_reuse_delay_ms, k->timestamps, k->somaxconn, k->syncookies, k->nonlocal_bind, k->nonlocal_bind6, k->autobind_reuse,
-	     k->bindv6only);
+	     k->tw_reuse_delay_ms, k->timestamps, k->somaxconn, k->syncookies, k->nonlocal_bind, k->nonlocal_bind6,
+	     k->autobind_reuse, k->bindv6only, k->fin_timeout_ms, k->no_time_wait);
 }
 
 bool world_begin(struct world *w, unsigned seed)
