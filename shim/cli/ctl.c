@@ -13,6 +13,7 @@
 #include <getopt.h>
 #include <jansson.h>
 #include <policy/trigger.h>
+#include <session/bell.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -148,6 +149,7 @@ static int switch_rule(struct ctl *c, const char *name, bool on)
 	}
 	if (!any)
 		fprintf(stderr, "snag ctl: session %s has no rule '%s'; `snag ctl %s list` shows them\n", c->name, name, c->name);
+	bell_ring(&c->session);
 	return any ? CMD_OK : CMD_LOST;
 }
 
@@ -185,6 +187,7 @@ static int do_release(struct ctl *c, const char *what)
 
 	(void)what;
 	store_release(&faults->queues.released_ns, session_now(&c->session) + 1);
+	bell_ring(&c->session);
 	return CMD_OK;
 }
 

@@ -1,5 +1,6 @@
 /* arrivals.c - newcomers behind a held connection, for poll, select and accept */
 #include "arrivals.h"
+#include "news.h"
 #include <base/base.h>
 #include <base/sys.h>
 #include <errno.h>
@@ -39,7 +40,10 @@ int arrivals_of(int listener)
 		fd = open_set();
 		r = enter(fd, listener);
 	}
-	return r < 0 ? -1 : fd;
+	if (r < 0)
+		return -1;
+	news_enter(fd, 0);
+	return fd;
 }
 
 void arrivals_seen(void)
@@ -48,11 +52,14 @@ void arrivals_seen(void)
 	int fd = load_acquire(&set) - 1;
 	if (fd >= 0)
 		sys_call(SYS_epoll_pwait, fd, e, ARRAY_LEN(e), 0, NULL, 0);
+	news_heard();
 }
 
 void arrivals_end(void)
 {
 	int fd = likely(!load_relaxed(&set)) ? 0 : __atomic_exchange_n(&set, 0, __ATOMIC_ACQ_REL);
-	if (fd)
-		sys_close(fd - 1);
+	if (!fd)
+		return;
+	sys_close(fd - 1);
+	news_end();
 }

@@ -1,6 +1,7 @@
 /* epset.c - the epoll sets of this process */
 #include "epset.h"
 #include "fdtab.h"
+#include "news.h"
 #include "ready.h"
 #include "self.h"
 #include <base/sys.h>
@@ -208,6 +209,7 @@ static bool open_timer(struct set *s)
 		return false;
 	s->timer = fd + 1;
 	long r = control(EPOLL_CTL_ADD, s->epfd, fd, EPOLLIN | EPOLLET, (uintptr_t)&mark);
+	news_enter(s->epfd, (uintptr_t)&mark);
 	return r == 0 || r == -EEXIST;
 }
 
@@ -237,10 +239,14 @@ bool epset_is_timer(uint64_t data)
 
 void epset_rest(void)
 {
+	bool any = false;
 	for (unsigned i = 0; i < n_sets; i++) {
 		if (sets[i].timer)
 			sys_close(sets[i].timer - 1);
+		any |= sets[i].timer != 0;
 		sets[i].timer = 0;
 		sets[i].due = READY_NEVER;
 	}
+	if (any)
+		news_end();
 }

@@ -72,6 +72,9 @@ void session_remove(const char *name);
  * now or before. Decided under the lock, as joining is, so that nobody joins a session that its keeper has left. */
 bool session_close(struct session *s);
 
+/* The session's file, once more: a descriptor, closed on exec; or -errno. */
+int session_open_file(const struct session *s);
+
 /* Session time: nanoseconds of CLOCK_MONOTONIC since the session began. */
 uint64_t session_now(const struct session *s);
 

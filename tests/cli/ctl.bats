@@ -134,6 +134,34 @@ sys.stdin.readline()"
   done
 }
 
+@test "release is heard by all processes that wait, however they do" {
+  local way
+  for way in 'lambda: 0' 'p.poll' 'lambda: select.select([s], [], [])' 'e.poll'; do
+    rm -f "$WORK/ask"
+    live 'accept: hold=forever' -- "
+import os
+s = server(); s.setblocking('0' in '$way'); said, out = os.pipe()
+c = [socket.create_connection(s.getsockname()) for _ in range(3)]
+for _ in c:
+    if os.fork() == 0:
+        p = select.poll(); p.register(s, select.POLLIN); e = select.epoll(); e.register(s, select.EPOLLIN)
+        wait = $way
+        while True:
+            wait()
+            try: s.accept(); os.write(out, b'x'); os._exit(0)
+            except BlockingIOError: pass
+print('ready'); sys.stdin.readline()
+print(len([os.read(said, 1) for _ in c]))
+for _ in c: os.wait()
+sys.stdin.readline()"
+    run ctl release
+    assert_success
+    ask go
+    said 3
+    ended
+  done
+}
+
 @test "a rule that is switched off lets go of what it holds" {
   live 'accept name=held: hold=forever' -- '
 s = server(); c = socket.create_connection(s.getsockname()); print("ready"); s.accept(); print("accepted")'
