@@ -15,11 +15,19 @@ uint32_t ready_flags;
 uint32_t ready_changes;
 
 #define SPINS 100
+#define RECHECK_NS (50 * NSEC_PER_MSEC)	/* for a stall that another thread's call has begun meanwhile */
 
 static uint32_t lock;		/* thread id of the holder; 0: free */
 static uint32_t lock_pid;	/* the process that it speaks of: a fork child finds its parent's */
 
 /* ---- what the policy may do ---- */
+
+/* Of these a call says EAGAIN, or takes less than there is: the edge that told of the rest is gone. */
+static bool takes_edges(const struct rule_step *s)
+{
+	return s->action == SNAG_ACTION_stall || s->action == SNAG_ACTION_clamp || s->action == SNAG_ACTION_spurious ||
+	       (s->action == SNAG_ACTION_errno && s->err == EAGAIN);
+}
 
 static unsigned flags_of_step(const struct rule_step *s, unsigned call)
 {
@@ -35,7 +43,7 @@ static unsigned flags_of_step(const struct rule_step *s, unsigned call)
 		return s->delay_ns || s->jitter_ns || s->after_ns || s->err == ETIMEDOUT ||
 				       s->action == SNAG_ACTION_syn_drop ? READY_SETS : 0;
 	if (call_has(call, SNAG_TRAIT_STREAM))
-		return s->action == SNAG_ACTION_stall ? READY_SETS : 0;
+		return (takes_edges(s) ? READY_SETS : 0) | (s->action == SNAG_ACTION_stall ? READY_VEILS : 0);
 	return READY_RULES | (s->action == SNAG_ACTION_spurious ? READY_SETS : 0);
 }
 
@@ -44,6 +52,8 @@ static unsigned flags_of_call(const struct rules *r, unsigned call)
 	unsigned flags = 0;
 	for (uint32_t i = 0; i < r->call[call].n; i++) {
 		const struct rule *rule = rules_rule(r, rules_by_call(r, call, i));
+		if (rule && (rule->when.bytes_sent || rule->when.bytes_received))	/* the call ends at that border */
+			flags |= READY_SETS;
 		for (uint32_t k = 0; rule && k < rule->n_steps; k++)
 			flags |= flags_of_step(rules_step(r, rule->first_step + k), call);
 	}
@@ -133,6 +143,8 @@ uint64_t ready_run(void)
 		next = run();
 		ready_unlock(&g);
 	}
+	if (load_relaxed(&ready_flags) & READY_VEILS && next > self_now() + RECHECK_NS)
+		next = self_now() + RECHECK_NS;
 	return next;
 }
 
@@ -156,6 +168,17 @@ void ready_adopt(int fd, struct sock_ref r)
 		return;
 	pending_adopt(fd, r, f);
 	stall_adopt(fd, r, f);
+	ready_unlock(&g);
+}
+
+void ready_again(struct sock_ref r)
+{
+	struct epset_places places;
+	struct ready_guard g;
+	if (!ready_lock(&g))
+		return;
+	epset_take(&places, r);
+	epset_put(&places);
 	ready_unlock(&g);
 }
 

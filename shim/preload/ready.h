@@ -18,6 +18,7 @@ enum ready_flag {
 	READY_STALLS = 1 << 5,	/* sockets of this process hide what has arrived */
 	READY_RESETS = 1 << 6,	/* listeners may reset clients that find their queue full */
 	READY_BREAKS = 1 << 7,	/* the policy may reset connections: they may be in the middle of it */
+	READY_VEILS = 1 << 8,	/* it may hide what arrives: from a wait, too, that is under way */
 };
 
 /* 0: every wait hook goes straight to the real call; so it does in a process that has left the session, or found no place
@@ -53,6 +54,8 @@ void ready_run_in(int epfd);
 /* This process has a socket that another one, or the program that it was before exec, may have left something on that is
  * to end on time. */
 void ready_adopt(int fd, struct sock_ref r);
+/* Whoever waits for the socket in an epoll set of this process is told afresh, edges too. */
+void ready_again(struct sock_ref r);
 /* Under ready_lock: the program has registered, changed or (event NULL) removed fd in a set. */
 void ready_registered(int epfd, int fd, const struct epoll_event *event);
 

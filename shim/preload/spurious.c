@@ -24,18 +24,6 @@ static bool take_one(uint32_t *from)
 	return n != 0;
 }
 
-/* An edge is lost with the EAGAIN, so there is another. */
-static void raise_again(struct sock_ref r)
-{
-	struct epset_places places;
-	struct ready_guard g;
-	if (!ready_lock(&g))
-		return;
-	epset_take(&places, r);
-	epset_put(&places);
-	ready_unlock(&g);
-}
-
 bool spurious_accept(struct hook *h)
 {
 	struct fault_state *f = state_of(h->ref, false);
@@ -52,7 +40,7 @@ bool spurious_accept(struct hook *h)
 		h->plan.rule[0] = (uint16_t)load_relaxed(&f->rule);
 		h->plan.by = SNAG_BY_RULE;
 	}
-	raise_again(h->ref);
+	ready_again(h->ref);	/* an edge is lost with the EAGAIN, so there is another */
 	return true;
 }
 

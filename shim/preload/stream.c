@@ -1,6 +1,7 @@
 /* stream.c - the way of the calls that move bytes */
 #include "stream.h"
 #include "pending.h"
+#include "ready.h"
 #include "resets.h"
 #include "stall.h"
 #include <base/calls.h>
@@ -181,28 +182,36 @@ static bool fail(struct stream *s, int err)
 	return false;
 }
 
+static bool sends(const struct stream *s)
+{
+	return call_has(s->h.call.call, SNAG_TRAIT_SENDS);
+}
+
+/* An edge is lost with what was not taken, so there is another, where there is anything. */
+static bool raise_edge(const struct stream *s)
+{
+	const struct snag_call *c = &s->h.call;
+	if (c->proto != SNAG_PROTO_TCP)
+		ready_again(s->h.ref);
+	else if (reset_connected(c->fd))
+		raise_again(c->fd, sends(s));
+	else
+		return false;
+	return true;
+}
+
 /* A rule answered. EAGAIN comes with readiness raised again, where there will be any; EPIPE with its signal, as in
  * net/core/stream.c, sk_stream_error(). */
 static bool answered(struct stream *s)
 {
 	const struct snag_call *c = &s->h.call;
-	bool sends = call_has(c->call, SNAG_TRAIT_SENDS);
 	if (s->h.plan.action != SNAG_ACTION_errno)
 		return false;
-	if (s->h.out.err == EAGAIN) {
-		if (!reset_connected(c->fd))
-			return let_go(s);
-		raise_again(c->fd, sends);
-	}
-	if (s->h.out.err == EPIPE && sends && !(s->flags & MSG_NOSIGNAL))
+	if (s->h.out.err == EAGAIN && !raise_edge(s))
+		return let_go(s);
+	if (s->h.out.err == EPIPE && sends(s) && !(s->flags & MSG_NOSIGNAL))
 		sys_call(SYS_tgkill, c->who.pid, c->who.tid, SIGPIPE);
 	return false;
-}
-
-static bool find_nothing(struct stream *s)
-{
-	raise_again(s->h.call.fd, false);
-	return fail(s, EAGAIN);
 }
 
 /* The first of so many: the others are left for the next calls. */
@@ -210,23 +219,23 @@ static bool act_spurious(struct stream *s)
 {
 	uint64_t n = s->h.plan.value;
 	struct fault_state *f = n ? state_of(s->h.ref, true) : NULL;
-	if (!n || !reset_connected(s->h.call.fd))
+	if (!n || !raise_edge(s))
 		return let_go(s);
 	if (f && n > 1) {
 		store_relaxed(&f->rule, s->h.plan.rule[0]);
 		store_release(&f->spurious, (uint32_t)n - 1);
 	}
-	return find_nothing(s);
+	return fail(s, EAGAIN);
 }
 
 static bool is_spurious(struct stream *s)
 {
 	uint32_t n = s->state ? load_acquire(&s->state->spurious) : 0;
-	if (likely(!n) || call_has(s->h.call.call, SNAG_TRAIT_SENDS) || wait_blocks(&s->h.call))
+	if (likely(!n) || sends(s) || wait_blocks(&s->h.call))
 		return false;
 	while (n && !cas(&s->state->spurious, &n, n - 1))
 		;
-	if (!n || !reset_connected(s->h.call.fd))
+	if (!n || !raise_edge(s))
 		return false;
 	s->h.plan.rule[0] = (uint16_t)load_relaxed(&s->state->rule);
 	s->h.plan.by = SNAG_BY_RULE;
@@ -238,7 +247,7 @@ static uint64_t *stall_of(struct stream *s)
 {
 	if (!s->state)
 		return NULL;
-	return call_has(s->h.call.call, SNAG_TRAIT_SENDS) ? &s->state->send_until_ns : &s->state->recv_until_ns;
+	return sends(s) ? &s->state->send_until_ns : &s->state->recv_until_ns;
 }
 
 /* A socket that does not block says EAGAIN where poll and epoll agree, and wakes its waiters at the end; where the
@@ -246,12 +255,11 @@ static uint64_t *stall_of(struct stream *s)
 static bool says_eagain(struct stream *s, uint64_t until)
 {
 	const struct snag_call *c = &s->h.call;
-	bool sends = call_has(c->call, SNAG_TRAIT_SENDS);
 	if (wait_blocks(c))
 		return false;
-	if (!sends && c->proto == SNAG_PROTO_TCP)
+	if (!sends(s) && c->proto == SNAG_PROTO_TCP)
 		return stall_hide(c->fd, s->h.ref, s->state, until);
-	return !lowat_is_ready(c->fd, sends);
+	return !lowat_is_ready(c->fd, sends(s));
 }
 
 static bool wait_stall(struct stream *s)
@@ -264,7 +272,7 @@ static bool wait_stall(struct stream *s)
 		err = says_eagain(s, end) ? EAGAIN : wait_for(&s->h.call, s->h.traits, hook_since(&s->h), end - now);
 	if (err)
 		return fail(s, err);
-	if (!call_has(s->h.call.call, SNAG_TRAIT_SENDS))
+	if (!sends(s))
 		stall_show(s->h.call.fd, s->state);
 	s->stalled = cas(until, &end, 0);	/* else another one has begun meanwhile */
 	return true;
@@ -287,10 +295,10 @@ bool stream_go(struct stream *s)
 	if (unlikely(err))
 		return fail(s, err);
 	do_pending(s);
-	if (unlikely(s->spent & SNAG_SPENT_EOF) && !call_has(s->h.call.call, SNAG_TRAIT_SENDS))
+	if (unlikely(s->spent & SNAG_SPENT_EOF) && !sends(s))
 		silence_empty(s->h.call.fd);
 	if (unlikely(is_spurious(s)))
-		return find_nothing(s);
+		return fail(s, EAGAIN);
 	if (!wait_stall(s))
 		return false;
 	if (!hook_decide(&s->h) && !answered(s))
@@ -322,24 +330,16 @@ static bool met_reset(struct stream *s)
 	return s->again;
 }
 
-/* epoll(7): a program that waits for edges may take a short count for the end of what there is, and wait for the next
- * edge. There is more, so there is one. */
-static void raise_after_cut(const struct stream *s)
-{
-	if (s->h.call.proto == SNAG_PROTO_TCP)
-		raise_again(s->h.call.fd, call_has(s->h.call.call, SNAG_TRAIT_SENDS));
-}
-
 bool stream_again(struct stream *s, long ret, ssize_t bytes)
 {
 	struct fault_state *f = counts ? s->state : NULL;
 	if (unlikely(ret < 0) && met_reset(s))
 		return true;
 	hook_done(&s->h, ret);
-	if (unlikely(s->most < s->want) && ret > 0)
-		raise_after_cut(s);
+	if (unlikely(s->most < s->want) && ret > 0)	/* epoll(7): it may be taken for the end of what there is */
+		raise_edge(s);
 	if (f && ret > 0 && bytes > 0 && !(s->flags & MSG_PEEK))
-		fetch_add(call_has(s->h.call.call, SNAG_TRAIT_SENDS) ? &f->sent : &f->received, (uint64_t)bytes);
+		fetch_add(sends(s) ? &f->sent : &f->received, (uint64_t)bytes);
 	return false;
 }
 

@@ -21,3 +21,25 @@ cells() {
 @test "reset: both, self, peer, and what the peer sees" {
   cells reset=
 }
+
+@test "eof, blackhole" {
+  cells eof
+  cells blackhole
+}
+
+@test "clamp" {
+  cells clamp
+}
+
+@test "stall, delay" {
+  cells stall
+  cells delay
+}
+
+@test "nothing there: spurious, EAGAIN" {
+  cells nothing-there
+}
+
+@test "EINTR" {
+  cells interrupted
+}
