@@ -372,20 +372,28 @@ static void come_and_go(void)
 	b_send("abc");
 }
 
+static bool was_interrupted(void)
+{
+	return how_often("EINTR") > 0;
+}
+
+static void interrupt_one(bool it)
+{
+	if (it && real)
+		MUST(tgkill(getpid(), tids[0], SIGUSR2));
+	if (it)
+		wait_until(was_interrupted);
+	b_send("abc");
+}
+
 static void interrupt(void)
 {
-	if (real && is("block"))
-		MUST(tgkill(getpid(), tids[0], SIGUSR2));
-	pause_ms(20);
-	b_send("abc");
+	interrupt_one(is("block"));
 }
 
 static void interrupt_wait(void)
 {
-	if (real && !is("block"))
-		MUST(tgkill(getpid(), tids[0], SIGUSR2));
-	pause_ms(20);
-	b_send("abc");
+	interrupt_one(!is("block"));
 }
 
 static const struct scene scenes[] = {

@@ -130,7 +130,7 @@ static void note_result(long r)
 	errno = saved;
 }
 
-static inline int how_often(const char *text)
+static int how_often(const char *text)
 {
 	for (int i = 0; i < seen.n_results; i++)
 		if (strcmp(seen.result[i], text) == 0)
