@@ -114,7 +114,8 @@ static void learn_listen(struct model *m, struct model_sock *r, const struct sna
 		conn_leave(m, c->sock);
 	r->flags &= (uint16_t)~(MODEL_DOUBT | MODEL_BY_CONNECT);
 	record_state(r, SNAG_STATE_LISTEN, now_ns);
-	if (!r->on_port && o->local.port && o->local.family == r->domain) {	/* bound by listen itself */
+	if (o->local.family == r->domain && o->local.port && (!r->on_port || o->local.port != r->local.port)) {
+		/* bound by listen itself, or anew */
 		record_local(r, &o->local);
 		port_link(m, c->sock);
 	}

@@ -49,6 +49,8 @@ static void disconnected(struct model *m, struct model_sock *r, uint32_t sock, c
 			 uint64_t now_ns)
 {
 	bool released = record_connected(r) || r->state == SNAG_STATE_LISTEN;
+	/* bound to ::ffff:0.0.0.0, which locks the address that connect() chooses: SOCK_BINDADDR_LOCK in __inet6_bind() */
+	bool locked = !now_at && record_connected(r) && (r->flags & MODEL_ADDR) && addr_is_any(&r->local);
 
 	if (r->flags & MODEL_COUNTED)
 		traffic_leave(m, r, now_ns);
@@ -62,6 +64,7 @@ static void disconnected(struct model *m, struct model_sock *r, uint32_t sock, c
 		record_state(r, r->flags & MODEL_EXPLICIT ? SNAG_STATE_BOUND : SNAG_STATE_CLOSED, now_ns);
 	r->peer = (struct snag_addr){0};
 	r->flags &= (uint16_t)~(MODEL_VAGUE | MODEL_DOUBT | MODEL_SHUT_RD | MODEL_SHUT_WR);
+	r->flags |= locked ? MODEL_VAGUE : 0;
 	r->role = SNAG_ROLE_NONE;
 	r->phase = MODEL_UNCONNECTED;
 	r->pending = 0;

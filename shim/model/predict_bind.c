@@ -163,7 +163,7 @@ static void predict_bind_inet(const struct question *q)
 
 	for (unsigned i = 0; i < n; i++) {
 		int err = step[i].check(q);
-		if (err == UNKNOWN && !unsure)
+		if (err == UNKNOWN && (!unsure || unsure == SNAG_UNSURE_MACHINE))
 			unsure = step[i].unsure;
 		if (err <= 0)
 			continue;

@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <probe/diag.h>
 #include <sys/ioctl.h>
 #include <linux/sockios.h>
 #include <stdio.h>
@@ -119,7 +120,17 @@ static void note_record(struct world *w, uint32_t sock)
 	     r.options, r.flags, r.uid, r.device, r.until_ns ? ", closed" : "");
 }
 
-/* What the model believes: all of it, after a wrong prediction. */
+static bool note_real(void *arg, const struct diag_sock *s)
+{
+	char local[ADDR_TEXT_MAX], peer[ADDR_TEXT_MAX];
+
+	addr_text(&s->local, local);
+	addr_text(&s->peer, peer);
+	note(arg, "    %s, state %u, %s %s\n", proto_name(s->proto), s->state, local, peer);
+	return true;
+}
+
+/* What the model believes: all of it, after a wrong prediction; and what there is. */
 static void note_beliefs(struct world *w)
 {
 	uint32_t bares = w->d->m->bare_high;
@@ -129,6 +140,9 @@ static void note_beliefs(struct world *w)
 		note_record(w, i);
 	for (uint32_t i = 1; i <= bares; i++)
 		note_record(w, SNAG_SOCKS + i);
+	note(w, "  the kernel's sockets:\n");
+	diag_dump(&(struct diag_query){.proto = SNAG_PROTO_TCP, .states = DIAG_ALL}, note_real, w);
+	diag_dump(&(struct diag_query){.proto = SNAG_PROTO_UDP, .states = DIAG_ALL}, note_real, w);
 }
 
 /* Without --audit a certain prediction speaks of the session's sockets, and not of the machine: engine/commit.c. */
