@@ -48,6 +48,7 @@ enum snag_fact {
 	SNAG_FACT_LINGER = 1 << 12,	/* `linger` */
 	SNAG_FACT_TARGET = 1 << 13,	/* `target` */
 	SNAG_FACT_LAST = 1 << 14,	/* `last` */
+	SNAG_FACT_OWNER = 1 << 15,	/* `owner` */
 };
 
 /* Where an address leads, for bind and connect. */
@@ -114,6 +115,7 @@ struct snag_call {
 	int32_t linger;		/* fact: SO_LINGER: 0 off, else seconds + 1 */
 	uint8_t privileged;	/* fact: the caller has CAP_NET_BIND_SERVICE */
 	uint8_t last;		/* fact: closing calls: this is the socket's only descriptor, in all processes */
+	uint32_t owner;		/* fact: the user whose socket it is: of its maker, or by fchown() */
 	struct snag_addr addr;	/* bind, connect: the argument */
 	struct snag_addr local;	/* fact: what getsockname() says */
 	uint64_t start_ns;	/* session time at which it began */

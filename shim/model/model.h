@@ -264,10 +264,11 @@ bool model_foreign_get(const struct model *m, uint32_t sock, struct model_foreig
 unsigned model_foreign_count(const struct model *m, uint8_t proto, uint16_t port);
 
 /* The kernel's own word, where a front end has asked it for the sockets on a port; under the lock. On a socket of the
- * session; on one that no descriptor has, by its addresses (left_ms until it ends, 0: not told; false: the model knows
+ * session, and on whose it is; on one that no descriptor has, by its addresses (left_ms until it ends, 0: not told; false: the model knows
  * no such one); and when all were told: those that it believes to be left on the port and that are not listed are gone. */
 typedef bool model_listed_fn(void *arg, const struct snag_addr *local, const struct snag_addr *peer);
 void model_told(struct model *m, uint32_t sock, uint8_t tcp_state, uint64_t now_ns);
+void model_told_owner(struct model *m, uint32_t sock, uint32_t serial, uint32_t uid);
 bool model_told_bare(struct model *m, const struct snag_addr *local, const struct snag_addr *peer, uint8_t tcp_state,
 		     uint32_t left_ms, uint64_t now_ns);
 void model_told_all(struct model *m, uint16_t port, model_listed_fn *listed, void *arg);

@@ -14,6 +14,17 @@ void model_told(struct model *m, uint32_t sock, uint8_t tcp_state, uint64_t now_
 	conn_told(m, sock, tcp_state, now_ns);
 }
 
+void model_told_owner(struct model *m, uint32_t sock, uint32_t serial, uint32_t uid)
+{
+	struct model_sock *r = record_at(m, sock, serial);
+
+	if (!r || r->uid == uid)
+		return;
+	r->uid = uid;
+	if (r->on_port && (r->flags & MODEL_EXACT))	/* twins agree in it */
+		port_link(m, sock);
+}
+
 bool model_told_bare(struct model *m, const struct snag_addr *local, const struct snag_addr *peer, uint8_t tcp_state,
 		     uint32_t left_ms, uint64_t now_ns)
 {

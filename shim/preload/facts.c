@@ -233,6 +233,16 @@ static bool fact_target(struct snag_call *c, const void *caller)
 	return target >= 0;
 }
 
+static bool fact_owner(struct snag_call *c, const void *caller)
+{
+	struct stat st;
+	(void)caller;
+	if (sys_fstat(c->fd, &st) < 0)
+		return false;
+	c->owner = st.st_uid;
+	return true;
+}
+
 static bool fact_last(struct snag_call *c, const void *caller)
 {
 	struct sock_ref r = { .sock = c->sock, .serial = c->serial };
@@ -267,6 +277,7 @@ static const struct {
 	{ SNAG_FACT_LINGER, true, fact_linger },
 	{ SNAG_FACT_NEXT_FD, false, fact_next_fd },
 	{ SNAG_FACT_LAST, true, fact_last },
+	{ SNAG_FACT_OWNER, true, fact_owner },
 	{ SNAG_FACT_PRIVILEGED, false, fact_privileged },
 };
 

@@ -235,6 +235,8 @@ static bool ask_engine(struct hook *h)
 	}
 	if (others)
 		outside_enter(h, others);
+	if ((h->call.facts & SNAG_FACT_OWNER) && h->locked)
+		model_told_owner(engine.model, h->call.sock, h->call.serial, h->call.owner);
 	engine_decide(&engine, &h->call, &h->plan);
 	if (h->locked)
 		self_unlock(&g);

@@ -150,7 +150,10 @@ static uint64_t sum_of(const struct hook *h, const struct outside_list *l)
 /* What the model can place: a socket of the session, or what one left behind. */
 static bool is_known(const struct hook *h, const struct outside_list *l, const struct diag_sock *s)
 {
-	uint32_t sock = s->cookie == l->own ? h->ref.sock : sock_find(&session, s->cookie).sock;
+	struct sock_ref r = s->cookie == l->own ? h->ref : sock_find(&session, s->cookie);
+	uint32_t sock = r.sock;
+	if (sock && s->inode)
+		model_told_owner(engine.model, sock, r.serial, s->uid);
 	if (sock && s->proto == SNAG_PROTO_TCP && s->state != DIAG_BOUND)
 		model_told(engine.model, sock, s->state, h->call.start_ns);
 	return sock || (s->proto == SNAG_PROTO_TCP && !s->inode &&

@@ -349,6 +349,28 @@ static void test_holder(void **state)
 	drive_end(d);
 }
 
+/* SO_REUSEPORT is shared among the sockets of one user: of their makers, unless fchown() has given one away. */
+static void test_owner(void **state)
+{
+	struct drive *d = drive_begin();
+	const struct row rows[] = {{TCP4, 1, NULL, 0, 0, 0, 0}, {REUSEPORT, 1, NULL, 0, 0, 0, 0},
+		{BIND, 1, "127.0.0.1", 8080, 0, 0, 0}, {TCP4, 2, NULL, 0, 0, 0, 0}, {REUSEPORT, 2, NULL, 0, 0, 0, 0}};
+	struct snag_call c;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++)
+		assert_int_equal(run_row(d, &rows[i]), 0);
+	c = drive_bind_call(d, 2, drive_addr("127.0.0.1", 8080));
+	assert_int_equal(drive_predict(d, &c).err, 0);
+	model_told_owner(d->m, 2, 9, 7);	/* the number of another socket */
+	assert_int_equal(drive_predict(d, &c).err, 0);
+	model_told_owner(d->m, 2, 2, 7);
+	assert_int_equal(drive_predict(d, &c).err, EADDRINUSE);
+	model_told_owner(d->m, 1, 1, 7);
+	assert_int_equal(drive_predict(d, &c).err, 0);
+	drive_end(d);
+}
+
 /* The list of the caller's network namespace names nobody who listens at the path: a socket of the session may do so in
  * another one. */
 static void test_unix_elsewhere(void **state)
@@ -521,7 +543,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_bind),	 cmocka_unit_test(test_listen),	 cmocka_unit_test(test_connect),
 		cmocka_unit_test(test_children), cmocka_unit_test(test_unix),	 cmocka_unit_test(test_unknown_socket),
-		cmocka_unit_test(test_unix_elsewhere), cmocka_unit_test(test_holder),	 cmocka_unit_test(test_raced),	 cmocka_unit_test(test_time_waits),
+		cmocka_unit_test(test_owner), cmocka_unit_test(test_unix_elsewhere), cmocka_unit_test(test_holder),	 cmocka_unit_test(test_raced),	 cmocka_unit_test(test_time_waits),
 		cmocka_unit_test(test_adopt),	 cmocka_unit_test(test_released_unseen),
 		cmocka_unit_test(test_learns_from_the_real_call_only),
 	};
