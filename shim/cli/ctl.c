@@ -1,5 +1,6 @@
 /* ctl.c - `snag ctl SESSION ...`: a live session's rules switched, told of events, and its holds let go. All of it stands
  * in the session's memory, so every process of it heeds it at its next call. */
+#include "buf.h"
 #include "cmd.h"
 #include "find.h"
 #include "options.h"
@@ -15,6 +16,7 @@
 #include <policy/trigger.h>
 #include <session/bell.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -70,6 +72,21 @@ static void calls_text(const struct rule *r, char *buf, size_t size)
 		len += (size_t)n;
 		last = group;
 	}
+}
+
+/* What the user typed stands in it: no control character reaches the terminal. */
+static void __attribute__((format(printf, 1, 2))) complain(const char *format, ...)
+{
+	char text[1024];
+	struct buf line = { 0 };
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(text, sizeof(text), format, ap);
+	va_end(ap);
+	buf_plain(&line, text_of(text));
+	fprintf(stderr, "snag ctl: %.*s\n", (int)line.n, line.p ? line.p : "");
+	buf_free(&line);
 }
 
 /* What its first step does. */
@@ -148,7 +165,7 @@ static int switch_rule(struct ctl *c, const char *name, bool on)
 		any = true;
 	}
 	if (!any)
-		fprintf(stderr, "snag ctl: session %s has no rule '%s'; `snag ctl %s list` shows them\n", c->name, name, c->name);
+		complain("session %s has no rule '%s'; `snag ctl %s list` shows them", c->name, name, c->name);
 	bell_ring(&c->session);
 	return any ? CMD_OK : CMD_LOST;
 }
@@ -171,11 +188,11 @@ static int do_fire(struct ctl *c, const char *name)
 	for (uint32_t i = 0; i < c->rules->rule.n; i++)
 		any |= rules_rule(c->rules, i)->when.event == event;
 	if (!any) {
-		fprintf(stderr, "snag ctl: no rule of session %s waits for event '%s'\n", c->name, name);
+		complain("no rule of session %s waits for event '%s'", c->name, name);
 		return CMD_LOST;
 	}
 	if (!trigger_say(c->triggers, event)) {
-		fprintf(stderr, "snag ctl: session %s knows too many events already\n", c->name);
+		complain("session %s knows too many events already", c->name);
 		return CMD_LOST;
 	}
 	return CMD_OK;
@@ -210,8 +227,8 @@ static int not_built(struct ctl *c, const char *what)
 {
 	(void)c;
 	(void)what;
-	fprintf(stderr, "snag ctl: add and set are not built yet; a rule that is to come later can wait for an event "
-			"(when: {event: NAME}), and be told by fire\n");
+	complain("add and set are not built yet; a rule that is to come later can wait for an event "
+			"(when: {event: NAME}), and be told by fire");
 	return CMD_USAGE;
 }
 
@@ -239,7 +256,7 @@ static int on_session(const char *name, const struct verb *v, const char *operan
 	int err = find_session(&c.session, name);
 
 	if (err == -ENOENT)
-		fprintf(stderr, "snag ctl: there is no session '%s'; `snag sessions` lists them\n", name);
+		complain("there is no session '%s'; `snag sessions` lists them", name);
 	else if (err)
 		find_complain(name, err);
 	if (err)
@@ -248,7 +265,7 @@ static int on_session(const char *name, const struct verb *v, const char *operan
 	c.triggers = c.session.triggers;
 	const char *wrong = rules_check(c.rules, c.session.rules_size);
 	if (wrong)
-		fprintf(stderr, "snag ctl: session %s: %s\n", name, wrong);
+		complain("session %s: %s", name, wrong);
 	int status = wrong ? CMD_FAILED : v->run(&c, operand);
 	session_detach(&c.session);
 	return status;
@@ -274,7 +291,7 @@ int cmd_ctl(int argc, char **argv)
 		if (!argv[optind])
 			break;
 		if (n == ARRAY_LEN(operand)) {
-			fprintf(stderr, "snag ctl: too many operands: %s\n", argv[optind]);
+			complain("too many operands: %s", argv[optind]);
 			return CMD_USAGE;
 		}
 		operand[n++] = argv[optind++];

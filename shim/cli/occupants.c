@@ -63,7 +63,7 @@ static bool look_at(void *arg, const struct diag_sock *s)
 	return s->inode == 0;		/* go on: one that a process has says more */
 }
 
-static void complain(const struct occupant *o, int err)
+static void complain(const struct occupant *o, const char *place, int err)
 {
 	struct diag_query q = { .proto = o->proto, .port = o->addr.port, .states = DIAG_ALL };
 	struct search search = { .addr = o->addr };
@@ -71,7 +71,7 @@ static void complain(const struct occupant *o, int err)
 	char addr[ADDR_TEXT_MAX], held[ADDR_TEXT_MAX];
 
 	addr_text(&o->addr, addr);
-	fprintf(stderr, "snag: occupy[%u]: %s %s cannot be taken: %s", o->entry, proto_name(o->proto), addr,
+	fprintf(stderr, "%s: error: occupy[%u]: %s %s cannot be taken: %s", place, o->entry, proto_name(o->proto), addr,
 		strerror(-err));
 	if (err == -EADDRINUSE && diag_dump(&q, look_at, &search) == 0 && search.found.proto) {
 		addr_text(&search.found.local, held);
@@ -277,7 +277,7 @@ int occupants_open(struct occupants *l, const struct rules *rules, const char *s
 		int err = o->begin_ns ? 0 : begin(o, 0);
 		if (!err)
 			continue;
-		complain(o, err);
+		complain(o, rules_string(rules, rules_occupy(rules, i)->place), err);
 		status = -1;
 	}
 	if (status == 0 && gives_orders(rules))

@@ -14,6 +14,7 @@
 #include <base/sys.h>
 #include <errno.h>
 #include <linux/futex.h>
+#include <policy/trigger.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -196,6 +197,14 @@ static int make_session(const struct run *r, const struct compiled *policy, stru
 	return err;
 }
 
+static bool draws(const struct rules *r)
+{
+	for (uint32_t i = 0; i < r->rule.n; i++)
+		if (trigger_draws(r, rules_rule(r, i)))
+			return true;
+	return false;
+}
+
 /* -EEXIST: the named session has come into being meanwhile. Else an exit status. */
 static int run_new(const struct run *r, const struct compiled *policy, const struct program *program)
 {
@@ -217,7 +226,7 @@ static int run_new(const struct run *r, const struct compiled *policy, const str
 		sink_close(&k.sink);
 		return err == -EEXIST ? err : CMD_FAILED;
 	}
-	if (!r->quiet)
+	if (!r->quiet && draws(policy->image))
 		fprintf(stderr, "snag: seed %llu\n", (unsigned long long)policy->seed);
 	int status = run_launched(r, &k, program);
 	if (r->summary && !r->quiet)

@@ -19,7 +19,7 @@ static const struct option_row rows[] = {
 	{ KEY_RULE, "rule", "RULE", "one rule, such as 'bind port=8080 first=3: EADDRINUSE'" },
 	{ KEY_SET, "set", "KEY=VALUE", "a value of the policy, over what its files say" },
 	{ KEY_MODE, "mode", "MODE", "log, enforce, inject or disabled; without it, what the policy needs" },
-	{ KEY_SEED, "seed", "N", "the seed of all draws; without it, the policy's, or one drawn and printed" },
+	{ KEY_SEED, "seed", "N", "the seed of all draws; without it, the policy's, or one drawn; printed where a rule draws" },
 	{ KEY_SESSION, "session", "NAME", "join the live session NAME, or make it" },
 	{ 'o', "output", "FILE", "the trace goes there instead of stderr; - is stderr" },
 	{ KEY_FORMAT, "format", "FORMAT", "text or jsonl; without it, jsonl where FILE ends in .jsonl" },

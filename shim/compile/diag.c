@@ -108,6 +108,11 @@ static void print_one(const struct diag *g, FILE *out)
 	fputc('\n', out);
 }
 
+const char *diag_place(struct arena *a, const struct node *at)
+{
+	return arena_printf(a, "%s%c%u:%u", at->source->name, at->source->argument ? ' ' : ':', at->line, at->col);
+}
+
 void diag_print(struct diags *d, FILE *out)
 {
 	const struct diag *sorted[DIAG_MAX];

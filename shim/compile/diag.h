@@ -26,6 +26,9 @@ void diag_error_key(struct diags *d, const struct node *at, const char *format, 
 void diag_error_at(struct diags *d, const struct source *s, uint32_t line, uint32_t col, const char *path,
 		   const char *format, ...) __attribute__((format(printf, 6, 7)));
 
+/* "storm.yaml:14:17" */
+const char *diag_place(struct arena *a, const struct node *at);
+
 void diag_print(struct diags *d, FILE *out);
 
 /* Text from outside, in quotes, cut where it is long; for messages. */

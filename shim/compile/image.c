@@ -83,6 +83,8 @@ static bool measure(const struct maker *m, struct rules *h)
 	h->rule.n = m->n_rules;
 	h->occupy.n = m->policy->mode == SNAG_MODE_INJECT ? occupy_count(m->policy) : 0;
 	h->strings.n = 1; /* offset 0 is "" */
+	for (uint32_t i = 0; h->occupy.n && i < occupy_entries(m->policy); i++)
+		h->strings.n += (uint32_t)strlen(occupy_place(m->policy, i)) + 1;
 	for (unsigned i = 0; i < m->n_rules; i++) {
 		count_rule(h, &m->policy->rules[i]);
 		if (too_large(h))
@@ -108,6 +110,18 @@ static uint32_t put_string(struct maker *m, const char *text)
 	memcpy(m->strings + at, text, n);
 	m->bytes += (uint32_t)n;
 	return at;
+}
+
+static void put_occupy(struct maker *m, struct rules_occupy *rows)
+{
+	uint32_t place = 0, next = 0;
+
+	occupy_make(m->policy, rows);
+	for (uint32_t i = 0; i < m->image->occupy.n; i++) {
+		if (rows[i].entry == next)
+			place = put_string(m, occupy_place(m->policy, next++));
+		rows[i].place = place;
+	}
 }
 
 static void put_address(struct maker *m, const struct value *v)
@@ -293,7 +307,7 @@ struct rules *image_make(const struct policy *p, uint64_t seed, size_t *size)
 	m.by_call = (uint16_t *)(base + head.by_call.offset);
 	m.strings = base + head.strings.offset;
 	if (head.occupy.n)
-		occupy_make(p, (struct rules_occupy *)(base + head.occupy.offset));
+		put_occupy(&m, (struct rules_occupy *)(base + head.occupy.offset));
 	for (unsigned i = 0; i < m.n_rules; i++)
 		put_rule(&m, &p->rules[i], &m.rule[i]);
 	put_calls(&m);

@@ -66,6 +66,16 @@ uint32_t occupy_count(const struct policy *p)
 	return n;
 }
 
+uint32_t occupy_entries(const struct policy *p)
+{
+	return entries(p)->n;
+}
+
+const char *occupy_place(const struct policy *p, uint32_t i)
+{
+	return diag_place(p->diags->arena, object_at(entries(p)->objects[i], KEY_occupy_port));
+}
+
 void occupy_make(const struct policy *p, struct rules_occupy *rows)
 {
 	const struct slot *s = entries(p);

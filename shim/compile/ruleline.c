@@ -158,6 +158,23 @@ static const char *action_candidate(const void *arg, unsigned i)
 	return NULL;
 }
 
+/* Said; an action that fits every call stands in its place, so that the rest of the rule is looked at. */
+static const char *stray_action(struct scan *s, struct node *what, const struct token *t)
+{
+	if (t->value)
+		scan_complain(s, t->col, t->key,
+			      arena_printf(s->arena, "unknown action%s",
+					   suggest_hint(s->arena, t->key, action_candidate, NULL)));
+	else
+		scan_complain(s, t->col, "",
+			      arena_printf(s->arena, "unknown errno or action %s%s", diag_quote(s->arena, t->key),
+					   suggest_hint(s->arena, t->key, bare_candidate, NULL)));
+	put(s, what, t, "log", scan_scalar(s, t->col, t->key));
+	for (struct token its; next_token(s, &its);)	/* parameters */
+		;
+	return "log";
+}
+
 /* The action; returns its name, NULL: there is none of that name. */
 static const char *action_token(struct scan *s, struct node *what, const struct token *t)
 {
@@ -168,16 +185,10 @@ static const char *action_token(struct scan *s, struct node *what, const struct 
 		    t->value ? scan_scalar(s, t->value_col, t->value) : scan_scalar(s, t->col, "true"));
 		return t->key;
 	}
-	if (t->value)
-		scan_fail(s, t->col, t->key,
-			  arena_printf(s->arena, "unknown action%s",
-				       suggest_hint(s->arena, t->key, action_candidate, NULL)));
-	else if (f && !(f->flags & FIELD_PARAM))
+	if (!t->value && f && !(f->flags & FIELD_PARAM))
 		scan_fail(s, t->col, t->key, arena_printf(s->arena, "wants a value: %s=VALUE", t->key));
-	else if (!errno_by_name(t->key, strlen(t->key)))
-		scan_fail(s, t->col, "",
-			  arena_printf(s->arena, "unknown errno or action %s%s", diag_quote(s->arena, t->key),
-				       suggest_hint(s->arena, t->key, bare_candidate, NULL)));
+	else if (t->value || !errno_by_name(t->key, strlen(t->key)))
+		return stray_action(s, what, t);
 	else
 		put(s, what, t, "errno", scan_scalar(s, t->col, t->key));
 	return s->failed ? NULL : "errno";

@@ -81,8 +81,7 @@ static bool occupy_ok(const struct rules *r, const void *entry)
 {
 	const struct rules_occupy *o = entry;
 
-	(void)r;
-	return (o->addr.family == AF_INET || o->addr.family == AF_INET6) && o->addr.port &&
+	return o->place < r->strings.n && (o->addr.family == AF_INET || o->addr.family == AF_INET6) && o->addr.port &&
 	       o->as < SNAG_OCCUPANTS && (o->proto == SNAG_PROTO_TCP || o->proto == SNAG_PROTO_UDP);
 }
 

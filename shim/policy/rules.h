@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #define RULES_MAGIC 0x736c7572u		/* "ruls" */
-#define RULES_VERSION 4
+#define RULES_VERSION 5
 
 /* A table inside the image: `offset` bytes from its start, `n` entries. */
 struct rules_table {
@@ -57,9 +57,10 @@ struct rules_occupy {
 	uint64_t from_ns;		/* session time; 0: before the program starts */
 	uint64_t for_ns;		/* SNAG_OCCUPANT_FOREVER: until the session ends */
 	uint32_t entry;			/* index in the policy's list */
+	uint32_t place;			/* string: where it was written */
 	uint8_t proto;			/* enum snag_proto: TCP or UDP */
 	uint8_t as;			/* enum snag_occupant_as */
-	uint8_t spare[2];
+	uint8_t spare[6];
 };
 
 enum rule_key {		/* the match keys; `endpoint` and `side` are resolved by the compiler */

@@ -68,7 +68,7 @@ static uint64_t owner_key(uint32_t rule, uint8_t per, const struct snag_call *c)
 
 /* ---- draws ---- */
 
-static bool needs_draw(const struct rules *r, const struct rule *rule)
+bool trigger_draws(const struct rules *r, const struct rule *rule)
 {
 	if (rule->when.has_chance)
 		return true;
@@ -214,7 +214,7 @@ uint32_t trigger_fire(struct trigger_table *t, const struct rules *r, uint32_t r
 			return TRIGGER_NO_STEP;
 		n = fetch_add(&tally->matched, 1) + 1;
 	}
-	if (needs_draw(r, R))
+	if (trigger_draws(r, R))
 		*draw = draw_of(t, r, R, c, now_ns);
 	if (!count_fires(&R->when, n) || !time_fires(&R->when, now_ns) || !event_fires(&R->when, t) ||
 	    !bytes_fire(&R->when, c) || !chance_fires(&R->when, *draw))

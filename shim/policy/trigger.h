@@ -46,6 +46,8 @@ uint32_t trigger_fire(struct trigger_table *t, const struct rules *r, uint32_t r
 bool trigger_over(struct trigger_table *t, const struct rules *r, uint32_t rule, const struct snag_call *c,
 		  uint64_t now_ns);
 
+/* Does it hang on the seed whether the rule fires, or how? */
+bool trigger_draws(const struct rules *r, const struct rule *rule);
 /* Another number from 0 to `max` out of the same draw. */
 uint64_t trigger_jitter(uint64_t draw, uint64_t max);
 

@@ -195,6 +195,12 @@ not_listed() {
   run ctl disable nobody
   assert_failure 1
   assert_output "snag ctl: session $NAME has no rule 'nobody'; \`snag ctl $NAME list\` shows them"
+  run ctl disable $'no\ebody\n'
+  assert_failure 1
+  assert_output "snag ctl: session $NAME has no rule 'no\x1bbody\x0a'; \`snag ctl $NAME list\` shows them"
+  run ctl fire $'\a'
+  assert_failure 1
+  assert_output "snag ctl: no rule of session $NAME waits for event '\x07'"
   run ctl add 'bind: EACCES'
   assert_failure 2
   assert_output --partial 'not built yet'

@@ -286,12 +286,17 @@ PY
   refute_output --partial "late-$$"
 }
 
-@test "the seed is printed, unless -q; --seed sets it" {
-  run --separate-stderr "$SNAG" run -o /dev/null --seed 42 -- true
+@test "the seed is printed where a rule draws, unless -q; --seed sets it" {
+  local draws='bind chance=5%: delay=1ms'
+  run --separate-stderr "$SNAG" run -o /dev/null --rule "$draws" --seed 42 -- true
   assert_equal "$stderr" "snag: seed 42"
-  run --separate-stderr "$SNAG" run -o /dev/null -q --seed 42 -- true
+  run --separate-stderr "$SNAG" run -o /dev/null --rule 'bind: delay=1ms jitter=1ms' --seed 42 -- true
+  assert_equal "$stderr" "snag: seed 42"
+  run --separate-stderr "$SNAG" run -o /dev/null -q --rule "$draws" --seed 42 -- true
   assert_equal "$stderr" ""
-  run --separate-stderr "$SNAG" run -o "$WORK/t.jsonl" -- true
+  run --separate-stderr "$SNAG" run -o /dev/null --rule 'bind: delay=1ms' --seed 42 -- true
+  assert_equal "$stderr" ""
+  run --separate-stderr "$SNAG" run -o "$WORK/t.jsonl" --rule "$draws" -- true
   local seed=${stderr#snag: seed }
   assert_equal "$(head -n 1 "$WORK/t.jsonl" | "$PYTHON" -c 'import json, sys; print(json.load(sys.stdin)["seed"])')" "$seed"
 }

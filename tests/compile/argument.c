@@ -15,7 +15,14 @@ static const struct argument_row rules[] = {
 	{"bind prot=80 x=1 first=0: EADDRINUS",
 	 "--rule 1:6: error: prot: unknown key; did you mean proto?\n"
 	 "--rule 1:14: error: x: unknown key\n"
+	 "--rule 1:24: error: when.first: out of range; from 1 to 4294967295\n"
 	 "--rule 1:27: error: unknown errno or action 'EADDRINUS'; did you mean EADDRINUSE?\n"},
+	{"conect: X",
+	 "--rule 1:1: error: call: unknown call 'conect'; did you mean connect?\n"
+	 "--rule 1:9: error: unknown errno or action 'X'\n"},
+	{"bnd: dely=1s jitter=2s",
+	 "--rule 1:1: error: call: unknown call 'bnd'; did you mean bind?\n"
+	 "--rule 1:6: error: dely: unknown action; did you mean delay?\n"},
 	{"bind first=3 EADDRINUSE",
 	 "--rule 1:14: error: EADDRINUSE: wants a value: KEY=VALUE\n"
 	 "--rule 1:24: error: no ': ' behind the keys; write CALL [KEY=VALUE ...]: ACTION\n"},

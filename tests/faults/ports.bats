@@ -188,7 +188,7 @@ s = socket.socket(); s.bind(('0.0.0.0', $a)); s.listen(); time.sleep(30)" 3>&- &
   policy "occupy: [{port: $((a + 1))}, {port: $a}]"
   run timeout 20 "$SNAG" run -q -p "$WORK/p.yaml" -- touch "$WORK/ran" 3>&-
   assert_failure 125
-  assert_output --regexp "^snag: occupy\[1\]: tcp 127.0.0.1:$a cannot be taken: Address already in use; held by python3[^[]*\[$holder\] fd 3 on 0.0.0.0:$a$"
+  assert_output --regexp "^$WORK/p.yaml:2:[0-9]+: error: occupy\[1\]: tcp 127.0.0.1:$a cannot be taken: Address already in use; held by python3[^[]*\[$holder\] fd 3 on 0.0.0.0:$a$"
   LD_PRELOAD=$LIB SNAG_POLICY=$WORK/p.yaml run timeout 20 touch "$WORK/ran" 3>&-
   assert_failure 125
   assert [ ! -e "$WORK/ran" ]
