@@ -20,6 +20,12 @@ void bucket_forget(struct model *m, uint16_t port)
 	m->reuseport[port / 64] &= ~(1ull << port % 64);
 }
 
+void bucket_doubt(struct model *m, uint16_t port)
+{
+	m->bucket[port % MODEL_BUCKETS] = (struct model_bucket){.port = port, .kind = BUCKET_UNSURE};
+	m->reuseport[port / 64] |= 1ull << port % 64;
+}
+
 static bool is_v4(const struct snag_addr *a)
 {
 	return a->family == AF_INET || addr_is_mapped(a);

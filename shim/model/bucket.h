@@ -18,6 +18,8 @@ enum bucket_kind { BUCKET_NONE, BUCKET_KEPT, BUCKET_UNSURE };
 void bucket_admitted(struct model *m, const struct bind_claim *new, enum bind_answer others);
 /* Is the new one admitted without a look? BIND_FREE: yes; BIND_CONFLICT: no. */
 enum bind_answer bucket_asked(const struct model *m, const struct bind_claim *new);
+/* Somebody whom the model does not know is on the port, and may have been let in there. */
+void bucket_doubt(struct model *m, uint16_t port);
 /* connect() has chosen a port that nobody had. */
 void bucket_forget(struct model *m, uint16_t port);
 

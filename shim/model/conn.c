@@ -200,12 +200,15 @@ bool conn_heard(const struct model *m, const struct model_sock *r)
 
 void conn_fin(struct model *m, uint32_t sock, uint64_t now_ns)
 {
-	struct model_sock *r = record_at(m, sock, 0);
+	struct model_sock *r = record_at(m, sock, 0), *there;
 	uint32_t other;
+	bool doubt;
 
 	if (!r)
 		return;
 	other = r->other;
+	there = record_at(m, other, 0);
+	doubt = there && (there->flags & MODEL_DOUBT);	/* it may be gone: then a RST comes back */
 	if (!conn_heard(m, r)) {
 		record_state(r, SNAG_STATE_FIN_WAIT, now_ns);
 		conn_lose_sight(m, sock);
@@ -213,6 +216,8 @@ void conn_fin(struct model *m, uint32_t sock, uint64_t now_ns)
 	} else if (r->state == SNAG_STATE_ESTABLISHED) {
 		record_state(r, SNAG_STATE_FIN_WAIT, now_ns);
 		fin_arrives(m, other, now_ns);	/* connected to itself: at once in TIME_WAIT */
+		if (doubt)
+			conn_lose_sight(m, sock);
 	} else if (r->state == SNAG_STATE_CLOSE_WAIT) {
 		conn_done(m, sock, now_ns);
 		fin_arrives(m, other, now_ns);

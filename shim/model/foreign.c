@@ -1,5 +1,6 @@
 /* foreign.c - sockets on a port that the session never saw. */
 #include "foreign.h"
+#include "bucket.h"
 
 #include <base/base.h>
 #include <string.h>
@@ -35,6 +36,8 @@ static bool same(const struct model_foreign *a, const struct model_foreign *b)
 
 bool model_foreign_add(struct model *m, const struct model_foreign *f)
 {
+	if (f->proto == SNAG_PROTO_TCP && f->local.port)
+		bucket_doubt(m, f->local.port);
 	for (uint32_t i = 0; i < high(m); i++)
 		if (same(&m->foreign[i], f))
 			return true;

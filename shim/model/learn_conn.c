@@ -285,7 +285,7 @@ static void learn_connect_udp(struct model *m, struct model_sock *r, const struc
 			port_link(m, c->sock);
 	} else if (!o->real_err && r->local.port && addr_is_any(&r->local)) {
 		r->flags |= MODEL_VAGUE;
-	} else if (o->real_err && !r->local.port) {
+	} else if (o->real_err && !record_holds(r)) {
 		r->flags |= MODEL_DOUBT;	/* inet_autobind() may have given it one */
 	}
 }

@@ -150,6 +150,21 @@ static bool meets_remains(const struct question *q, const struct snag_addr *loca
 	return tuple_walk_next(&w, &at) != NULL;
 }
 
+/* May something be left there whose client is gone? The one that comes from the same port has it reset, and takes its
+ * place: tcp_check_req() (net/ipv4/tcp_minisocks.c). */
+static bool leaves_doubt(const struct question *q, const struct snag_addr *peer)
+{
+	const struct model_sock *r;
+	struct port_walk w;
+	uint32_t at;
+
+	port_walk_begin(&w, q->m, peer->port ? peer->port : PORT_NONE);
+	while ((r = port_walk_next(&w, &at)))
+		if (model_is_bare(at) && (r->flags & MODEL_DOUBT))
+			return true;
+	return false;
+}
+
 /* Who listens there, and has he room? */
 static void predict_listener(const struct question *q, const struct snag_addr *local, const struct snag_addr *peer)
 {
@@ -164,7 +179,7 @@ static void predict_listener(const struct question *q, const struct snag_addr *l
 	q->v->holder = l ? listener : silent;
 	if (answer == LISTENER_ROOM)
 		predict_allow(q);
-	else if (answer == LISTENER_FULL)
+	else if (answer == LISTENER_FULL && !leaves_doubt(q, peer))
 		predict_wait(q, SNAG_WHY_QUEUE_FULL);
 	else if (answer == LISTENER_SYN_FULL && !meets_remains(q, local, peer))
 		predict_wait(q, SNAG_WHY_SYN_QUEUE_FULL);

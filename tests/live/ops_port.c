@@ -82,7 +82,7 @@ OPERATION(v6only, 3, false)
 		set_switch(w, s, p, IPPROTO_IPV6, IPV6_V6ONLY, "IPV6_V6ONLY");
 }
 
-OPERATION(device, 1, false)
+OPERATION(device, 3, false)
 {
 	static const char *const devices[] = {"lo", "d0", ""};
 	const char *device = devices[p->b % 3];
