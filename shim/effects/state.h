@@ -32,7 +32,7 @@ struct fault_state {
 	uint32_t rule;		/* index + 1 of the rule that said so */
 	uint32_t lowat;		/* what SO_RCVLOWAT was before a stall hid what arrives; 0: nothing is hidden */
 	uint32_t strayed;	/* 1: a call has got an error that belonged to the middle of a reset; it makes itself again */
-	uint32_t overflow;	/* listener: index + 1 of the rule that resets clients which find its queue full; 0: none */
+	uint32_t overflow;	/* listener: who resets clients that find its queue full: a rule's index + 1; 0: nobody */
 	uint32_t least;		/* blackhole, self: what silence_deafen answered */
 	uint32_t late;		/* serial, while a process is to end its connection attempt, as `attempt` says; 0: none is */
 	struct fault_late attempt;

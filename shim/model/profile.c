@@ -12,11 +12,13 @@ static const struct profile {
 	enum others others;	/* for users other than root */
 	bool low_ports_any;
 	int exhausted, port_zero;
+	bool half_more;		/* listen(N) admits half as many more, and resets who comes then */
 } profiles[SNAG_PROFILES] = {
 	[SNAG_PROFILE_LINUX] = {.exhausted = EADDRINUSE},
-	/* FreeBSD 13: in_pcbbind_setup(), in_pcb_lport_dest(), in_pcbconnect_setup() (sys/netinet/in_pcb.c) */
+	/* FreeBSD 13: in_pcbbind_setup(), in_pcb_lport_dest(), in_pcbconnect_setup() (sys/netinet/in_pcb.c); sonewconn()
+	 * (sys/kern/uipc_socket.c), net.inet.tcp.syncache.rst_on_sock_fail (sys/netinet/tcp_syncache.c) */
 	[SNAG_PROFILE_FREEBSD] = {.bsd = true, .others = OTHERS_NOT_UNCONNECTED, .exhausted = EADDRNOTAVAIL,
-				  .port_zero = EADDRNOTAVAIL},
+				  .port_zero = EADDRNOTAVAIL, .half_more = true},
 	/* xnu: in_pcbbind(), in_pcbladdr() (bsd/netinet/in_pcb.c) */
 	[SNAG_PROFILE_MACOS] = {.bsd = true, .others = OTHERS_NOT_UNLESS_BOTH_ANY, .low_ports_any = true,
 				.exhausted = EADDRNOTAVAIL, .port_zero = EADDRNOTAVAIL},
@@ -87,4 +89,16 @@ int profile_port_zero(unsigned profile)
 bool profile_opens_low_ports(unsigned profile, const struct snag_addr *a)
 {
 	return profile_of(profile)->low_ports_any && addr_is_any(a);
+}
+
+int32_t profile_backlog(unsigned profile, int32_t backlog)
+{
+	bool half_more = profile_of(profile)->half_more && backlog > 0;
+
+	return half_more && backlog < INT32_MAX / 2 ? backlog + backlog / 2 : backlog;
+}
+
+bool profile_resets(unsigned profile)
+{
+	return profile_of(profile)->half_more;
 }

@@ -19,5 +19,9 @@ int profile_exhausted(unsigned profile);
 int profile_port_zero(unsigned profile);
 /* May anybody bind this address to a privileged port? */
 bool profile_opens_low_ports(unsigned profile, const struct snag_addr *a);
+/* The argument of Linux's listen() over TCP that lets as many connections queue. */
+int32_t profile_backlog(unsigned profile, int32_t backlog);
+/* Is a client that finds the accept queue full reset? Else its SYN is dropped. */
+bool profile_resets(unsigned profile);
 
 #endif

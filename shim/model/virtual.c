@@ -240,14 +240,22 @@ bool virtual_exhausted(const struct snag_call *c, int err)
 
 /* ---- backlogs: __sys_listen() (net/socket.c), for every family ---- */
 
+/* A rule's backlog is Linux's. */
 void virtual_backlog(const struct snag_kernel *k, const struct snag_call *c, struct snag_plan *p)
 {
-	int32_t asked = p->changes & SNAG_CHANGE_BACKLOG ? p->backlog : c->arg[0];
+	bool ruled = p->changes & SNAG_CHANGE_BACKLOG, profiled = (k->given & SNAG_KERNEL_RULES) && c->proto == SNAG_PROTO_TCP;
+	int32_t asked = ruled ? p->backlog : c->arg[0], backlog = asked;
 
-	if (c->call != SNAG_CALL_listen || !(k->given & SNAG_KERNEL_SOMAXCONN))
+	if (c->call != SNAG_CALL_listen)
 		return;
-	if ((uint32_t)asked > (uint32_t)k->somaxconn) {
-		p->backlog = k->somaxconn;
+	if ((k->given & SNAG_KERNEL_SOMAXCONN) && (uint32_t)backlog > (uint32_t)k->somaxconn)
+		backlog = k->somaxconn;
+	if (profiled && !ruled)
+		backlog = profile_backlog(k->profile, backlog);
+	if (profiled && profile_resets(k->profile))
+		p->changes |= SNAG_CHANGE_OVERFLOW;
+	if (backlog != asked) {
+		p->backlog = backlog;
 		p->changes |= SNAG_CHANGE_BACKLOG;
 	}
 }
@@ -280,7 +288,7 @@ static const struct {
 	{SNAG_CALL_bind, 0, SNAG_KERNEL_RULES, limit_profile},
 	{SNAG_CALL_bind, 0, WAITS_KEYS, limit_waits},
 	{SNAG_CALL_bind, 0, RANGE_KEYS, limit_range},
-	{SNAG_CALL_listen, 0, SNAG_KERNEL_SOMAXCONN, NULL},
+	{SNAG_CALL_listen, 0, SNAG_KERNEL_SOMAXCONN | SNAG_KERNEL_RULES, NULL},
 	{SNAG_CALL_listen, 0, RANGE_KEYS, limit_range},
 	{SNAG_CALL_connect, 0, SNAG_KERNEL_RULES, limit_profile},
 	{SNAG_CALL_connect, 0, RANGE_KEYS, limit_range},

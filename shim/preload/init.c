@@ -65,6 +65,8 @@ static bool set_up_engine(void)
 	stream_set_up();
 	if (engine.mode == SNAG_MODE_INJECT && !engine.dry)
 		ready_start(rules);
+	if (engine_kernel(&engine))
+		ready_start_kernel(engine_kernel(&engine));
 	return true;
 }
 

@@ -15,6 +15,8 @@
 #include <probe/route.h>
 #include <session/lock.h>
 
+#define BY_KERNEL UINT32_MAX	/* in the place of a rule: the kernel whose rules hold does so */
+
 static bool watched(const struct hook *h)
 {
 	return unlikely(load_relaxed(&ready_flags) & READY_RESETS) && h->call.proto == SNAG_PROTO_TCP;
@@ -29,7 +31,7 @@ void overflow_listens(const struct hook *h)
 	struct fault_state *f = resets ? fault_claim(session.faults, room, h->ref.sock, h->ref.serial)
 				       : fault_find(session.faults, room, h->ref.sock, h->ref.serial);
 	if (f)
-		store_release(&f->overflow, resets ? h->plan.rule[0] : 0);
+		store_release(&f->overflow, !resets ? 0 : h->plan.action == SNAG_ACTION_backlog ? h->plan.rule[0] : BY_KERNEL);
 	if (resets)
 		identity_publish(h->call.fd, h->ref);	/* its clients know it by its cookie */
 }
@@ -48,7 +50,7 @@ static bool find_full(int fd, unsigned domain, const struct snag_addr *to, struc
 	       s->queue_len > s->queue_limit;	/* include/net/sock.h, sk_acceptq_is_full() */
 }
 
-/* The rule by which a listener resets, index + 1; 0: it does not. */
+/* The rule by which a listener resets, index + 1, or BY_KERNEL; 0: it does not. */
 static uint32_t rule_of(uint64_t cookie)
 {
 	struct session_guard g;
@@ -59,7 +61,7 @@ static uint32_t rule_of(uint64_t cookie)
 	const struct fault_state *f =
 		fault_find(session.faults, load_acquire(&session.header->socks_ready), r.sock, r.serial);
 	uint32_t rule = f ? load_acquire(&f->overflow) : 0;
-	return rule && trigger_on(engine.triggers, rule - 1) ? rule : 0;
+	return rule && (rule == BY_KERNEL || trigger_on(engine.triggers, rule - 1)) ? rule : 0;
 }
 
 static void reset(int fd, struct sock_ref r, const struct snag_addr *to)
@@ -94,8 +96,13 @@ static void look(struct hook *h)
 	ready_unlock(&g);
 	if (!rule)
 		return;
-	h->plan.rule[0] = (uint16_t)rule;
-	h->plan.by = SNAG_BY_RULE;
+	h->plan.by = rule == BY_KERNEL ? SNAG_BY_MODEL : SNAG_BY_RULE;
+	if (rule != BY_KERNEL)
+		h->plan.rule[0] = (uint16_t)rule;
+	if (h->plan.sure == SNAG_CERTAIN) {	/* what the machine's own kernel would have answered is not seen */
+		h->plan.sure = SNAG_WITHHELD;
+		h->plan.model_why = SNAG_UNSURE_VIRTUAL;
+	}
 }
 
 static void set_blocking(int fd, bool blocks)

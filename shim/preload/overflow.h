@@ -14,7 +14,7 @@
 void overflow_listens(const struct hook *h);
 
 /* Under ready_lock: an attempt of the non-blocking socket r to `to` has just begun. Ends it where its SYN was dropped by
- * such a listener, and answers the rule, index + 1; 0: all is as it was. */
+ * such a listener, and answers who wants that, not 0; 0: all is as it was. */
 uint32_t overflow_meet(int fd, struct sock_ref r, const struct snag_addr *to);
 
 /* The real connect, of a client that may meet such a listener. */

@@ -9,6 +9,7 @@
 #include <base/calls.h>
 #include <base/sys.h>
 #include <errno.h>
+#include <model/profile.h>
 #include <signal.h>
 
 uint32_t ready_flags;
@@ -70,6 +71,12 @@ void ready_start(const struct rules *r)
 		if (call_has(call, SNAG_TRAIT_WAIT | SNAG_TRAIT_STREAM))
 			flags |= flags_of_call(r, call);
 	store_release(&ready_flags, flags);
+}
+
+void ready_start_kernel(const struct snag_kernel *k)
+{
+	if ((k->given & SNAG_KERNEL_RULES) && profile_resets(k->profile))
+		__atomic_fetch_or(&ready_flags, READY_RESETS | READY_SETS, __ATOMIC_RELAXED);
 }
 
 /* ---- the lock ---- */

@@ -27,8 +27,9 @@ extern uint32_t ready_flags;
 /* Bumped when a late connection was begun anew, or one is reset: what a wait saw before may be the moment in between. */
 extern uint32_t ready_changes;
 
-/* From the policy, at the start. */
+/* From the policy, at the start: from its rules, and from its virtual kernel. */
 void ready_start(const struct rules *r);
+void ready_start_kernel(const struct snag_kernel *k);
 
 static inline bool ready_needed(void)
 {

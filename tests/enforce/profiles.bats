@@ -56,6 +56,37 @@ a connection, SO_REUSEADDR of the new one: ok ok"
   assert_line "connect to port 0: ECONNREFUSED"
 }
 
+# What becomes of clients that nobody accepts, of listen(2), and what the queue's limit is.
+queue() {
+  run timeout 60 "$SNAG" run -q --set "kernel.rules=$1" "${@:2}" -o "$WORK/t.jsonl" -- "$PYTHON" -c '
+import errno, socket, time
+s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen(2); kept = []
+info = lambda: tuple(s.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 64)[i] for i in (24, 28))
+said = "ok"
+while said == "ok":
+    c = socket.socket(); c.settimeout(0.3); kept.append(c)
+    try: c.connect(s.getsockname())
+    except TimeoutError: said = "nothing"
+    except OSError as e: said = errno.errorcode[e.errno]
+print(len(kept) - 1, said, *info())' 3>&-
+}
+
+@test "freebsd: half as many more may queue, and a client that finds the queue full is reset" {
+  queue freebsd
+  assert_output '4 ECONNRESET 4 3'
+  run jq -r 'select(.call == "connect" and .by == "model") | .state' "$WORK/t.jsonl"
+  [ "${#lines[@]}" -eq 1 ]
+  queue freebsd --set kernel.somaxconn=1
+  assert_output '2 ECONNRESET 2 1'
+  queue macos
+  assert_output '3 nothing 3 2'
+}
+
+@test "freebsd: of a rule's backlog as many as the rule says" {
+  queue freebsd --rule 'listen: backlog=0'
+  assert_output '1 ECONNRESET 1 0'
+}
+
 @test "TIME_WAIT lasts 60, 60, 30 and 240 seconds" {
   local rules
   for rules in linux freebsd macos textbook; do

@@ -94,6 +94,10 @@ static void test_errnos(void **state)
 		assert_int_equal(profile_opens_low_ports(p, &any), p == SNAG_PROFILE_MACOS);
 		assert_false(profile_opens_low_ports(p, &one));
 		assert_int_equal(profile_listen_checks(p), p == SNAG_PROFILE_LINUX);
+		assert_int_equal(profile_resets(p), p == SNAG_PROFILE_FREEBSD);
+		for (int32_t n = -1; n < 6; n++)
+			assert_int_equal(profile_backlog(p, n), n > 0 && p == SNAG_PROFILE_FREEBSD ? n * 3 / 2 : n);
+		assert_int_equal(profile_backlog(p, INT32_MAX), INT32_MAX);
 	}
 }
 
