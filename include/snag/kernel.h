@@ -27,6 +27,11 @@ enum snag_kernel_key {		/* bits */
 	SNAG_KERNEL_OUTSIDE = 1 << 15,	/* said by no key: port_lo..port_hi is not within the machine's own range */
 };
 
+/* Those whose answers depend on who holds which port. */
+#define SNAG_KERNEL_PORTS (SNAG_KERNEL_RULES | SNAG_KERNEL_CLOCK | SNAG_KERNEL_TIME_WAIT | SNAG_KERNEL_PRIVILEGED | \
+			   SNAG_KERNEL_TW_REUSE | SNAG_KERNEL_TW_BUCKETS | SNAG_KERNEL_PORT_RANGE | \
+			   SNAG_KERNEL_UNPRIVILEGED_START | SNAG_KERNEL_OUTSIDE)
+
 /* Each field is in force where its key is in `given`; what the machine's own value decides with, stands there too. */
 struct snag_kernel {
 	uint32_t given;			/* enum snag_kernel_key bits; 0: there is no virtual kernel */

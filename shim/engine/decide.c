@@ -31,6 +31,10 @@ bool engine_counts(unsigned call)
 	}
 }
 
+/* Those about sockets outside the session and unix names: the machine itself answers for them, and no virtual kernel has
+ * a word in it. */
+#define OTHERS_FACTS ((unsigned)(SNAG_FACT_WHOLE | SNAG_FACT_TARGET | SNAG_FACT_PATH))
+
 /* All that bears on a prediction. */
 static unsigned counted_facts(unsigned call)
 {
@@ -53,12 +57,19 @@ static unsigned counted_facts(unsigned call)
 	}
 }
 
+bool engine_exact(const struct engine *e)
+{
+	const struct snag_kernel *k = engine_kernel(e);
+
+	return e->audit || (k && (k->given & SNAG_KERNEL_PORTS));
+}
+
 unsigned engine_facts(const struct engine *e, unsigned call)
 {
 	unsigned facts = 0;
 
-	if (e->audit && engine_counts(call))
-		facts = counted_facts(call);
+	if (engine_exact(e) && engine_counts(call))
+		facts = counted_facts(call) & (e->audit ? ~0u : ~OTHERS_FACTS);
 	if (engine_kernel(e))
 		facts |= virtual_facts(engine_kernel(e), call);
 	if (e->mode == SNAG_MODE_INJECT && e->rules && call < SNAG_CALLS)

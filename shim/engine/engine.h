@@ -39,8 +39,12 @@ struct engine {
 /* The virtual kernel in force; NULL: none. */
 const struct snag_kernel *engine_kernel(const struct engine *e);
 
+/* Are both ends of each connection followed, and is the machine asked what that takes? Under --audit, and for a virtual
+ * kernel whose own answers depend on who holds which port. Then the counted calls hold the lock. */
+bool engine_exact(const struct engine *e);
+
 /* Enum snag_fact bits that the front end must fill in before decide: those that rules on this call and the
- * virtual kernel ask for; under --audit all that bear on a prediction. */
+ * virtual kernel ask for; where the engine is exact also those that bear on a prediction. */
 unsigned engine_facts(const struct engine *e, unsigned call);
 
 /* Does the virtual kernel keep the TIME_WAIT? Then calls that connect or close TCP sockets hold the lock too, and

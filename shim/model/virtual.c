@@ -64,13 +64,21 @@ static void limit_sockets(const struct model *m, const struct snag_kernel *k, co
 
 /* ---- ports: __inet_bind() (net/ipv4/af_inet.c), __inet6_bind() (net/ipv6/af_inet6.c) ---- */
 
+/* Whether an address is local comes before the port over IPv4, and after it over IPv6, groups apart. */
+static bool fails_before_ports(const struct snag_call *c, const struct snag_plan *p)
+{
+	bool group = c->addr.family == AF_INET6 && c->addr.ip[0] == 0xff;
+
+	return p->sure == SNAG_CERTAIN && p->model_err && p->why == SNAG_WHY_NOT_LOCAL && (c->domain == AF_INET || group);
+}
+
 static void limit_ports(const struct model *m, const struct snag_kernel *k, const struct snag_call *c,
 			const struct snag_plan *p, struct virtual_verdict *v)
 {
 	bool root = k->privileged && (!(c->facts & SNAG_FACT_PRIVILEGED) || c->privileged);
 
-	(void)m, (void)p;
-	if (c->proto != SNAG_PROTO_TCP && c->proto != SNAG_PROTO_UDP)
+	(void)m;
+	if ((c->proto != SNAG_PROTO_TCP && c->proto != SNAG_PROTO_UDP) || fails_before_ports(c, p))
 		return;
 	if (c->addr.family == c->domain && c->addr.port && c->addr.port < k->unprivileged_start && !root)
 		refuse(v, EACCES, SNAG_WHY_PRIVILEGED);
@@ -81,9 +89,17 @@ static void limit_ports(const struct model *m, const struct snag_kernel *k, cons
 /* The kernel refuses for another reason, which it finds before it looks at the port. */
 static bool fails_before(const struct snag_plan *p)
 {
-	return p->sure == SNAG_CERTAIN && p->model_err && p->model_err != EADDRINUSE;
+	switch (p->sure == SNAG_CERTAIN && p->model_err ? p->why : SNAG_WHY_NONE) {
+	case SNAG_WHY_ALREADY_BOUND:
+	case SNAG_WHY_PRIVILEGED:
+	case SNAG_WHY_NOT_LOCAL:
+	case SNAG_WHY_WRONG_STATE:
+	case SNAG_WHY_WRONG_TYPE:
+		return true;
+	default:
+		return p->sure == SNAG_CERTAIN && p->model_err == ENETUNREACH;
+	}
 }
-
 
 /* Of a closed connection the waits tell. */
 static bool lives(uint32_t sock, const struct model_sock *r)
@@ -168,9 +184,10 @@ static void limit_profile(const struct model *m, const struct snag_kernel *k, co
 			  const struct snag_plan *p, struct virtual_verdict *v)
 {
 	const struct model_sock *r = record_of(m, c->sock, c->serial);
+	bool opens = p->why == SNAG_WHY_PRIVILEGED && profile_opens_low_ports(k->profile, &c->addr);
 	struct bind_claim new;
 
-	if (k->profile == SNAG_PROFILE_LINUX || !r || fails_before(p))
+	if (k->profile == SNAG_PROFILE_LINUX || !r || (fails_before(p) && !opens))
 		return;
 	if (c->call == SNAG_CALL_connect) {
 		if (r->proto == SNAG_PROTO_TCP && !record_connected(r) && r->state != SNAG_STATE_LISTEN &&

@@ -48,7 +48,7 @@ static int accept_as(unsigned id, int fd, struct sockaddr *sa, socklen_t *len, i
 		hook_made(&h, new);
 	if (new >= 0 && !h.after)
 		stream_made(&h, new, (struct sock_ref){ h.out.new_sock, h.out.new_serial });
-	if (new >= 0 && !h.after && (engine.audit || engine_keeps_waits(&engine)))
+	if (new >= 0 && !h.after && (engine_exact(&engine) || engine_keeps_waits(&engine)))
 		facts_local(new, &h.out.local);
 	return (int)hook_leave(&h);
 }
@@ -86,9 +86,9 @@ HOOK int connect(int fd, const struct sockaddr *sa, socklen_t len)
 		if (r < 0 && h.begun && errno == EALREADY)	/* SO_SNDTIMEO has passed */
 			errno = EINPROGRESS;
 		hook_done(&h, r);
-		if (engine.audit || engine_keeps_waits(&engine))
+		if (engine_exact(&engine) || engine_keeps_waits(&engine))
 			facts_local(fd, &h.out.local);
-		if (unlikely(engine.audit))
+		if (unlikely(engine_exact(&engine)))
 			h.out.tcp_state = facts_tcp_state(&h.call);
 	}
 	if (!h.out.err || h.out.err == EINPROGRESS)

@@ -136,7 +136,7 @@ bool hook_enter_from(struct hook *h, unsigned id, int fd, const void *caller)
 	h->since = 0;
 	h->locked = false;
 	describe(h, id, fd);
-	h->locked |= (kinds[id] & LOCKS) != 0 || unlikely(engine.audit && (engine_counts(id) || id == SNAG_CALL_setsockopt));
+	h->locked |= (kinds[id] & LOCKS) != 0 || unlikely(engine_exact(&engine) && (engine_counts(id) || id == SNAG_CALL_setsockopt));
 	h->stood = 0;
 	h->traced = session_tracing(&session);
 	h->asked = (h->traced && !(h->traits & SNAG_TRAIT_STREAM)) || h->locked || engine_wants(&engine, id);

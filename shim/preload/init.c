@@ -58,7 +58,7 @@ static bool set_up_engine(void)
 	engine.mode = (uint8_t)session.header->mode;
 	engine.dry = (load_relaxed(&session.header->flags) & SNAG_SESSION_DRY) != 0;
 	engine.audit = (load_relaxed(&session.header->flags) & SNAG_SESSION_AUDIT) != 0;
-	if (engine.audit)
+	if (engine_exact(&engine))
 		engine.machine = machine_read();
 	engine.holder = holder;
 	self_asks_user = asks_user(rules);

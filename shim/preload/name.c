@@ -113,7 +113,7 @@ HOOK int listen(int fd, int backlog)
 			learn_local(&h);	/* a socket without a name gets one here */
 		if (h.out.ret == 0)
 			overflow_listens(&h);
-		if (h.out.ret == 0 && unlikely(engine.audit || (h.plan.changes & SNAG_CHANGE_BACKLOG))) {	/* as it is now */
+		if (h.out.ret == 0 && unlikely(engine_exact(&engine) || (h.plan.changes & SNAG_CHANGE_BACKLOG))) {	/* as it is now */
 			h.call.facts &= (uint16_t)~SNAG_FACT_QUEUE;
 			facts_fill(&h.call, SNAG_FACT_QUEUE, NULL);
 		}

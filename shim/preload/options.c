@@ -78,7 +78,7 @@ HOOK int setsockopt(int fd, int level, int name, const void *value, socklen_t le
 {
 	struct hook h;
 	bool needed = is_modelled(level, name) || hook_wanted(SNAG_CALL_setsockopt) ||
-		      (engine.audit && is_exact(level, name));
+		      (engine_exact(&engine) && is_exact(level, name));
 	if (!needed || !hook_enter(&h, SNAG_CALL_setsockopt, fd))
 		return set(fd, level, name, value, len);
 	h.call.arg[0] = level;
