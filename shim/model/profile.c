@@ -7,23 +7,30 @@
 /* When may another user not come near a socket that is there? */
 enum others { OTHERS_FREELY, OTHERS_NOT_UNCONNECTED, OTHERS_NOT_UNLESS_BOTH_ANY };
 
+/* How many connections does listen(N) let queue? */
+enum queue { QUEUE_AND_ONE, QUEUE_HALF_MORE, QUEUE_EXACTLY };
+
 static const struct profile {
 	bool bsd;		/* only the new socket's SO_REUSEADDR counts, and nobody shares one exact address by it */
 	enum others others;	/* for users other than root */
 	bool low_ports_any;
 	int exhausted, port_zero;
-	bool half_more;		/* listen(N) admits half as many more, and resets who comes then */
+	enum queue queue;
+	bool resets;		/* who finds the queue full */
+	int32_t somaxconn;	/* a limit of its own, which N below 1 stands for; 0: the machine's */
 } profiles[SNAG_PROFILES] = {
 	[SNAG_PROFILE_LINUX] = {.exhausted = EADDRINUSE},
 	/* FreeBSD 13: in_pcbbind_setup(), in_pcb_lport_dest(), in_pcbconnect_setup() (sys/netinet/in_pcb.c); sonewconn()
 	 * (sys/kern/uipc_socket.c), net.inet.tcp.syncache.rst_on_sock_fail (sys/netinet/tcp_syncache.c) */
 	[SNAG_PROFILE_FREEBSD] = {.bsd = true, .others = OTHERS_NOT_UNCONNECTED, .exhausted = EADDRNOTAVAIL,
-				  .port_zero = EADDRNOTAVAIL, .half_more = true},
-	/* xnu: in_pcbbind(), in_pcbladdr() (bsd/netinet/in_pcb.c) */
+				  .port_zero = EADDRNOTAVAIL, .queue = QUEUE_HALF_MORE, .resets = true},
+	/* xnu: in_pcbbind(), in_pcbladdr() (bsd/netinet/in_pcb.c); solisten() (bsd/kern/uipc_socket.c),
+	 * sonewconn_internal() (bsd/kern/uipc_socket2.c) */
 	[SNAG_PROFILE_MACOS] = {.bsd = true, .others = OTHERS_NOT_UNLESS_BOTH_ANY, .low_ports_any = true,
-				.exhausted = EADDRNOTAVAIL, .port_zero = EADDRNOTAVAIL},
+				.exhausted = EADDRNOTAVAIL, .port_zero = EADDRNOTAVAIL, .queue = QUEUE_EXACTLY,
+				.somaxconn = 128},
 	/* Stevens, UNIX Network Programming, volume 1, 7.5: SO_REUSEADDR and SO_REUSEPORT */
-	[SNAG_PROFILE_TEXTBOOK] = {.bsd = true, .exhausted = EADDRNOTAVAIL},
+	[SNAG_PROFILE_TEXTBOOK] = {.bsd = true, .exhausted = EADDRNOTAVAIL, .queue = QUEUE_EXACTLY},
 };
 
 static const struct profile *profile_of(unsigned profile)
@@ -91,14 +98,19 @@ bool profile_opens_low_ports(unsigned profile, const struct snag_addr *a)
 	return profile_of(profile)->low_ports_any && addr_is_any(a);
 }
 
-int32_t profile_backlog(unsigned profile, int32_t backlog)
+int32_t profile_backlog(unsigned profile, int32_t backlog, int32_t somaxconn)
 {
-	bool half_more = profile_of(profile)->half_more && backlog > 0;
+	const struct profile *p = profile_of(profile);
+	int32_t most = somaxconn < 0 ? p->somaxconn : somaxconn;
 
-	return half_more && backlog < INT32_MAX / 2 ? backlog + backlog / 2 : backlog;
+	if (p->somaxconn && (backlog <= 0 || backlog > most))
+		backlog = most;
+	if (p->queue == QUEUE_HALF_MORE && backlog > 0 && backlog < INT32_MAX / 2)
+		return backlog + backlog / 2;
+	return p->queue == QUEUE_EXACTLY && backlog > 0 ? backlog - 1 : backlog;
 }
 
 bool profile_resets(unsigned profile)
 {
-	return profile_of(profile)->half_more;
+	return profile_of(profile)->resets;
 }

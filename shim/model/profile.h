@@ -19,8 +19,9 @@ int profile_exhausted(unsigned profile);
 int profile_port_zero(unsigned profile);
 /* May anybody bind this address to a privileged port? */
 bool profile_opens_low_ports(unsigned profile, const struct snag_addr *a);
-/* The argument of Linux's listen() over TCP that lets as many connections queue. */
-int32_t profile_backlog(unsigned profile, int32_t backlog);
+/* The argument of Linux's listen() over TCP that lets as many connections queue. Its least admits one. somaxconn: in place
+ * of the profile's own; below 0: none. */
+int32_t profile_backlog(unsigned profile, int32_t backlog, int32_t somaxconn);
 /* Is a client that finds the accept queue full reset? Else its SYN is dropped. */
 bool profile_resets(unsigned profile);
 

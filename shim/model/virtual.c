@@ -268,7 +268,7 @@ void virtual_backlog(const struct snag_kernel *k, const struct snag_call *c, str
 	if ((k->given & SNAG_KERNEL_SOMAXCONN) && (uint32_t)backlog > (uint32_t)k->somaxconn)
 		backlog = k->somaxconn;
 	if (profiled && !ruled)
-		backlog = profile_backlog(k->profile, backlog);
+		backlog = profile_backlog(k->profile, backlog, k->given & SNAG_KERNEL_SOMAXCONN ? k->somaxconn : -1);
 	if (profiled && profile_resets(k->profile))
 		p->changes |= SNAG_CHANGE_OVERFLOW;
 	if (backlog != asked) {

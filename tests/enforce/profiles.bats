@@ -78,7 +78,15 @@ print(len(kept) - 1, said, *info())' 3>&-
   [ "${#lines[@]}" -eq 1 ]
   queue freebsd --set kernel.somaxconn=1
   assert_output '2 ECONNRESET 2 1'
-  queue macos
+}
+
+@test "macos, textbook: as many may queue as listen says, and the SYN of the next one is dropped" {
+  local rules
+  for rules in macos textbook; do
+    queue $rules
+    assert_output '2 nothing 2 1'
+  done
+  queue linux
   assert_output '3 nothing 3 2'
 }
 
