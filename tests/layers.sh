@@ -12,10 +12,11 @@ declare -A may=(
   [session]="base"
   [effects]="base"
   [probe]="base"
+  [layout]="session model policy effects trace base"
   [engine]="model policy trace base"
   [compile]="policy base"
-  [preload]="engine model policy trace session effects probe base"
-  [cli]="engine model policy trace session effects probe compile base"
+  [preload]="layout engine model policy trace session effects probe base"
+  [cli]="layout engine model policy trace session effects probe compile base"
 )
 
 bad=0

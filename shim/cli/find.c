@@ -1,10 +1,11 @@
 /* find.c - is there a session of this name, and does it live? */
 #include "find.h"
 
-#include "keeper.h"
+#include "procs.h"
 
 #include <base/base.h>
 #include <errno.h>
+#include <layout/sizes.h>
 #include <session/task.h>
 #include <stdio.h>
 #include <string.h>
@@ -34,7 +35,7 @@ bool find_is_alive(const struct session *s)
 
 int find_session(struct session *s, const char *name)
 {
-	struct session_sizes sizes = keeper_sizes(0);
+	struct session_sizes sizes = layout_sizes(0);
 	int err = -ESHUTDOWN;
 
 	for (int ms = 0; err == -ESHUTDOWN && ms < ENDING_MS; ms += 5) {

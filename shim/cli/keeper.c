@@ -15,6 +15,7 @@
 #include <effects/state.h>
 #include <engine/engine.h>
 #include <errno.h>
+#include <layout/sizes.h>
 #include <linux/futex.h>
 #include <model/model.h>
 #include <policy/rules.h>
@@ -31,20 +32,6 @@
 #define ALERT_NS (50 * NSEC_PER_MSEC)
 #define REAP_NS NSEC_PER_SEC
 #define STEP_EVENTS 65536	/* looked at in one step, so that other duties are not forgotten in a storm */
-
-struct session_sizes keeper_sizes(size_t rules)
-{
-	return (struct session_sizes){
-		.model_fixed = offsetof(struct model, sock),
-		.model_per_sock = sizeof(struct model_sock),
-		.triggers = sizeof(struct trigger_table),
-		.faults_fixed = offsetof(struct fault_table, sock),
-		.faults_per_sock = sizeof(struct fault_state),
-		.ring_fixed = offsetof(struct ring, slot),
-		.ring_per_slot = sizeof(union snag_event),
-		.rules = rules,
-	};
-}
 
 static void put(struct keeper *k, struct record *r)
 {
@@ -325,7 +312,7 @@ int keeper_create(struct keeper *k, const char *name, const struct compiled *pol
 		  unsigned flags)
 {
 	const struct rules *rules = policy->image;
-	struct session_sizes sizes = keeper_sizes(policy->size);
+	struct session_sizes sizes = layout_sizes(policy->size);
 	struct session_terms terms = { .seed = rules->seed, .mode = rules->mode, .flags = flags,
 				       .keeper_pid = (uint32_t)getpid() };
 	int err = procs_open(&k->procs);

@@ -37,9 +37,6 @@ struct keeper {
 	bool stalls;			/* the policy has any */
 };
 
-/* The sizes of the sections, as this snag has them; `rules`: bytes of the rule image. */
-struct session_sizes keeper_sizes(size_t rules);
-
 /* The sink and the summary are in place; the rest of *k is filled in. `policy`: what stands in the session record.
  * `flags`: enum snag_session_flag. -EEXIST: there is such a session; or what session_create answers. */
 int keeper_create(struct keeper *k, const char *name, const struct compiled *policy, const struct record_texts *sources,

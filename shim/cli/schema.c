@@ -6,7 +6,9 @@
 
 #include <compile/compile.h>
 #include <getopt.h>
+#include <base/names.h>
 #include <jansson.h>
+#include <snag/plan.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -64,12 +66,23 @@ static json_t *fields_schema(const struct record_field *f)
 	return json_pack("{sssosb}", "type", "object", "properties", properties, "additionalProperties", 0);
 }
 
+/* All that may stand there; what a table calls its first entry means that nothing does. */
+static void put_words(json_t *line, const char *field, const char *(*name)(unsigned), unsigned n)
+{
+	json_t *words = json_array();
+
+	for (unsigned i = 1; i < n; i++)
+		json_array_append_new(words, json_string(name(i)));
+	json_object_set_new(json_object_get(json_object_get(line, "properties"), field), "enum", words);
+}
+
 static void trace_schema(FILE *out)
 {
 	json_t *schema = json_pack("{ssssss}", "$schema", "https://json-schema.org/draft/2020-12/schema", "$id",
 				   "urn:snag:trace:1", "title", "one line of a snag trace");
 	json_t *line = fields_schema(record_fields);
 
+	put_words(line, "model_why", unsure_name, SNAG_UNSURES);
 	json_object_update(schema, line);
 	json_object_set_new(schema, "required", json_pack("[ssss]", "t", "seq", "pid", "call"));
 	json_decref(line);

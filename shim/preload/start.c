@@ -4,8 +4,8 @@
 #include "self.h"
 #include <base/base.h>
 #include <base/sys.h>
-#include <effects/state.h>
 #include <errno.h>
+#include <layout/sizes.h>
 #include <limits.h>
 #include <link.h>
 #include <signal.h>
@@ -176,15 +176,7 @@ static int start_keeper(char *snag, char *name)
 
 static int attach(const char *name)
 {
-	const struct session_sizes sizes = {
-		.model_fixed = offsetof(struct model, sock),
-		.model_per_sock = sizeof(struct model_sock),
-		.triggers = sizeof(struct trigger_table),
-		.faults_fixed = offsetof(struct fault_table, sock),
-		.faults_per_sock = sizeof(struct fault_state),
-		.ring_fixed = offsetof(struct ring, slot),
-		.ring_per_slot = sizeof(union snag_event),
-	};
+	const struct session_sizes sizes = layout_sizes(0);
 	return session_attach(&session, name, &sizes);
 }
 

@@ -47,6 +47,13 @@ options() {
   done
 }
 
+@test "the README lists why a prediction is unknown: each reason, and no other" {
+  run diff <(sed -n '/^| unknown because of/,/^$/p' "$ROOT/README.md" | grep -oE '^\| .[a-z_]+. \|' | tr -dc 'a-z_\n' | sort) \
+    <("$SNAG" schema trace | jq -r '.properties.model_why.enum[]' | sort)
+  assert_success
+  [ "$("$SNAG" schema trace | jq '.properties.model_why.enum | length')" -ge 6 ]
+}
+
 @test "the policies that the READMEs show are valid" {
   local file block=0
   for file in README.md policies/README.md; do
