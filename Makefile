@@ -56,7 +56,7 @@ BENCH      := $(B)/bench/call $(B)/bench/cycle $(B)/bench/model $(B)/bench/noop.
 UNIT_TESTS := $(patsubst tests/%.c,$(B)/tests/%,$(foreach d,$(CORE_LAYERS) $(CLI_LAYERS) crash,$(wildcard tests/$(d)/*.c))) $(B)/tests/live
 LIVE_OBJS  := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/live/*.c))
 
-.PHONY: help all deps demo tour test programs check-unit check-live check-live-time check-rows bench bench-programs lint layers symbols fuzz install uninstall clean
+.PHONY: help all deps demo tour test programs check-unit check-suites check-live check-live-time check-rows bench bench-programs lint layers symbols fuzz install uninstall clean
 .DEFAULT_GOAL := all
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -94,6 +94,9 @@ check-live: $(B)/tests/live ## the model against this kernel: SEED=.. OPS=.. ran
 
 check-live-time: $(B)/tests/live ## the same over minutes, so that TIME_WAIT ends: SEED=.. (three minutes)
 	@SEED=$(SEED) WAIT=1 JOBS=90 OPS=250000 $<
+
+check-suites: ## test suites that nobody here wrote, natively and under --audit: SUITE=kernel, .. (fetches sources; an hour)
+	@tests/suites/run.sh "$(SUITE)"
 
 bench: ## what snag costs, as ratios to native and to its peers (minutes)
 	@.ci/deps bench
