@@ -195,7 +195,8 @@ bool conn_heard(const struct model *m, const struct model_sock *r)
 {
 	const struct model_sock *other = record_of(m, r->other, 0);
 
-	return record_hears(r) && (!other || record_hears(other));
+	return record_hears(r) && record_sends(r, &r->peer) &&
+	       (!other || (record_hears(other) && record_sends(other, &other->peer)));
 }
 
 void conn_fin(struct model *m, uint32_t sock, uint64_t now_ns)
@@ -237,7 +238,7 @@ void conn_reach(struct model *m, uint32_t client, uint32_t listener, uint64_t no
 	b = record_at(m, at, 0);
 	if (!b)
 		return;
-	b->flags = MODEL_EXACT | (l ? l->flags & (MODEL_HARD | MODEL_SHUT_WR) : MODEL_DOUBT);
+	b->flags = MODEL_EXACT | (l ? l->flags & (MODEL_HARD | MODEL_SHUT_WR | MODEL_MAPPED) : MODEL_DOUBT);
 	b->local = c->peer;
 	b->peer = c->local;
 	b->role = SNAG_ROLE_ACCEPTED;
@@ -288,7 +289,7 @@ bool conn_accept(struct model *m, uint32_t sock, uint32_t listener, uint64_t now
 	r->pending = b->pending;
 	if (record_half_open(b))
 		request_accepted(m, at, now_ns);
-	r->flags |= b->flags & (MODEL_HARD | MODEL_DOUBT) & (b->listener ? ~MODEL_DOUBT : ~0);
+	r->flags |= b->flags & (MODEL_HARD | MODEL_DOUBT | MODEL_MAPPED) & (b->listener ? ~MODEL_DOUBT : ~0);
 	record_state(r, b->state, now_ns);
 	other = b->other;
 	bare_free(m, at);

@@ -64,7 +64,8 @@ static enum bind_answer reuses(const struct question *q, const struct model_sock
 		return BIND_CONFLICT;
 	if (k->tw_reuse == 2 && !addr_is_loopback(&old->local) && !addr_is_loopback(&old->peer))
 		return BIND_CONFLICT;
-	return age > delay + 20 * NSEC_PER_MSEC ? BIND_FREE : age < delay ? BIND_CONFLICT : BIND_UNSURE;
+	/* both moments count in whole milliseconds */
+	return age > delay + 20 * NSEC_PER_MSEC ? BIND_FREE : age + 2 * NSEC_PER_MSEC < delay ? BIND_CONFLICT : BIND_UNSURE;
 }
 
 /* __inet_check_established() (net/ipv4/inet_hashtables.c). */
@@ -165,6 +166,17 @@ static bool leaves_doubt(const struct question *q, const struct snag_addr *peer)
 	return false;
 }
 
+/* The port that the kernel draws for it may be the very one that it connects to. */
+static bool may_meet_itself(const struct question *q, const struct snag_addr *local, const struct snag_addr *peer)
+{
+	struct port_range range = range_of(q->machine, q->r);
+	bool shared, drawn = range.low <= peer->port && peer->port <= range.high;
+
+	if (record_holds(q->r) || !drawn || !addr_equal_ip(local, peer))
+		return false;
+	return port_held(q->m, peer->port, q->c->sock, q->now_ns, &shared) != BIND_CONFLICT || shared;
+}
+
 /* Who listens there, and has he room? */
 static void predict_listener(const struct question *q, const struct snag_addr *local, const struct snag_addr *peer)
 {
@@ -189,6 +201,8 @@ static void predict_listener(const struct question *q, const struct snag_addr *l
 		predict_withhold(q, SNAG_UNSURE_PEER);
 	if (answer == LISTENER_NONE && !predict_knows(q, SNAG_FACT_WHOLE))
 		predict_withhold(q, SNAG_UNSURE_PEER);
+	else if (answer == LISTENER_NONE && may_meet_itself(q, local, peer))
+		predict_withhold(q, SNAG_UNSURE_MACHINE);
 }
 
 /* What the SYN meets, on this machine, decides a blocking call. */

@@ -120,6 +120,8 @@ void local_of(int fd, struct snag_addr *a);
 void set_blocking(struct world *w, uint8_t s, bool block);
 
 void stranger_leaves(struct world *w);
+void set_linger(struct world *w, uint8_t s, int seconds);
+void accept_one(struct world *w, uint8_t s, bool block);
 /* Operations that others use too. hold_end: whoever else has the socket gives it up, or back. */
 bool hold_is(const struct world *w, uint8_t s);
 void hold_end(struct world *w, uint8_t s);

@@ -51,7 +51,7 @@ static void accepted(struct world *w, struct attempt *t, uint8_t n, int fd, cons
 	note(w, " is %u, from port %u", n, t->o.peer.port);
 }
 
-OPERATION(accept, 26, false)
+void accept_one(struct world *w, uint8_t s, bool block)
 {
 	struct sockaddr_storage ss;
 	socklen_t len = sizeof(ss);
@@ -65,7 +65,7 @@ OPERATION(accept, 26, false)
 		return;
 	set_blocking(w, s, false);
 	t = attempt_begin(w, SNAG_CALL_accept4, s);
-	if (p->block && (t.c.facts & SNAG_FACT_QUEUE) && t.c.queue) {
+	if (block && (t.c.facts & SNAG_FACT_QUEUE) && t.c.queue) {
 		set_blocking(w, s, true);
 		t.c.blocking = 1;
 	}
@@ -75,6 +75,11 @@ OPERATION(accept, 26, false)
 	if (!attempt_made(w, &t, fd))
 		accepted(w, &t, n, fd, &ss, len);
 	attempt_judge(w, &t);
+}
+
+OPERATION(accept, 26, false)
+{
+	accept_one(w, s, p->block);
 }
 
 OPERATION(shutdown, 10, false)

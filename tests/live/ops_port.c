@@ -118,11 +118,17 @@ OPERATION(port_range, 3, false)
 	set_option(w, s, IPPROTO_IP, 51 /* IP_LOCAL_PORT_RANGE */, &range, sizeof(range), (int)range, "IP_LOCAL_PORT_RANGE");
 }
 
+/* seconds below 0: off */
+void set_linger(struct world *w, uint8_t s, int seconds)
+{
+	struct linger l = {.l_onoff = seconds >= 0, .l_linger = seconds > 0 ? seconds : 0};
+
+	set_option(w, s, SOL_SOCKET, SO_LINGER, &l, sizeof(l), seconds + 1 > 0 ? seconds + 1 : 0, "SO_LINGER");
+}
+
 OPERATION(linger, 3, false)
 {
-	struct linger l = {.l_onoff = p->b % 4 != 0, .l_linger = p->b % 8 == 7};
-
-	set_option(w, s, SOL_SOCKET, SO_LINGER, &l, sizeof(l), l.l_onoff ? l.l_linger + 1 : 0, "SO_LINGER");
+	set_linger(w, s, p->b % 4 == 0 ? -1 : p->b % 8 == 7);
 }
 
 /* ---- bind, listen ---- */
