@@ -170,11 +170,12 @@ static bool leaves_doubt(const struct question *q, const struct snag_addr *peer)
 static bool may_meet_itself(const struct question *q, const struct snag_addr *local, const struct snag_addr *peer)
 {
 	struct port_range range = range_of(q->machine, q->r);
-	bool shared, drawn = range.low <= peer->port && peer->port <= range.high;
+	enum bind_answer named;
+	bool drawn = range.low <= peer->port && peer->port <= range.high;
 
 	if (record_holds(q->r) || !drawn || !addr_equal_ip(local, peer))
 		return false;
-	return port_held(q->m, peer->port, q->c->sock, q->now_ns, &shared) != BIND_CONFLICT || shared;
+	return port_held(q->m, peer->port, q->c->sock, q->now_ns, &named) != BIND_CONFLICT || named != BIND_CONFLICT;
 }
 
 /* Who listens there, and has he room? */
