@@ -216,6 +216,8 @@ static int wait_for_head(int fd, const struct look *l, uint64_t bound)
 	if (next < end)
 		end = next;
 	struct timespec t = sys_timespec(end > now ? end - now : 0);
+	if (!l->len)
+		arrivals_end();
 	int r = real.ppoll(&p, 1, end == READY_NEVER ? NULL : &t, NULL);
 	if (r < 0)
 		return errno != EINTR || bound != READY_NEVER || !restarts() ? errno : 0;
