@@ -5,7 +5,7 @@
 
 kernel_programs="bind_wildcard bind_timewait reuseaddr_conflict reuseaddr_ports_exhausted reuseport_addr_any
   reuseport_bpf reuseport_bpf_cpu reuseport_dualstack so_incoming_cpu sk_bind_sendto_listen sk_connect_zero_addr
-  sk_so_peek_off so_netns_cookie socket epoll_busy_poll tcp_inq fin_ack_lat ip_local_port_range stress_reuseport_listen
+  sk_so_peek_off so_netns_cookie socket tcp_inq fin_ack_lat ip_local_port_range stress_reuseport_listen
   tcp_fastopen_backup_key nettest msg_oob scm_pidfd scm_rights unix_connect diag_uid mptcp_sockopt mptcp_inq"
 
 # The newest source that Debian has, and of it what the selftests are built from.
