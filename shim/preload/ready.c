@@ -10,16 +10,19 @@
 #include <base/sys.h>
 #include <errno.h>
 #include <model/profile.h>
+#include <linux/futex.h>
 #include <signal.h>
 
 uint32_t ready_flags;
 uint32_t ready_changes;
 
-#define SPINS 100
+#define SPINS 10
+#define NAP_NS NSEC_PER_MSEC	/* a waiter that nobody wakes: its process was forked meanwhile */
 #define RECHECK_NS (50 * NSEC_PER_MSEC)	/* for a stall that another thread's call has begun meanwhile */
 
 static uint32_t lock;		/* thread id of the holder; 0: free */
 static uint32_t lock_pid;	/* the process that it speaks of: a fork child finds its parent's */
+static uint32_t waiters;	/* threads that wait for it, or (after fork) more */
 
 /* ---- what the policy may do ---- */
 
@@ -88,7 +91,7 @@ static long mask_signals(int how, const uint64_t *set, uint64_t *was)
 
 bool ready_lock(struct ready_guard *g)
 {
-	static const struct timespec nap = { .tv_nsec = 50000 };
+	static const struct timespec nap = { .tv_nsec = NAP_NS };
 	static const uint64_t all = ~0ull;
 	uint32_t tid = sys_gettid(), none = 0;
 	if (!self_active() || self_borrowed())
@@ -99,10 +102,13 @@ bool ready_lock(struct ready_guard *g)
 		store_release(&lock_pid, self->who.pid);
 	}
 	for (unsigned i = 0; !cas(&lock, &none, tid); i++) {
-		if (i < SPINS)
+		if (i < SPINS) {
 			sys_call(SYS_sched_yield);
-		else	/* the holder may have a lower priority than we */
-			sys_call(SYS_nanosleep, &nap, NULL);
+		} else {	/* the holder may have a lower priority than we */
+			fetch_add(&waiters, 1);
+			sys_futex(&lock, FUTEX_WAIT, none, &nap);
+			fetch_add(&waiters, -1u);
+		}
 		none = 0;
 	}
 	return true;
@@ -110,7 +116,9 @@ bool ready_lock(struct ready_guard *g)
 
 void ready_unlock(struct ready_guard *g)
 {
-	store_release(&lock, 0);
+	__atomic_store_n(&lock, 0, __ATOMIC_SEQ_CST);	/* before the waiters are counted */
+	if (unlikely(__atomic_load_n(&waiters, __ATOMIC_SEQ_CST)))
+		sys_futex(&lock, FUTEX_WAKE, 1, NULL);
 	mask_signals(SIG_SETMASK, &g->signals, NULL);
 }
 

@@ -41,7 +41,7 @@ struct scene {
 };
 
 static const struct scene *scene;
-static int listener = -1, a = -1, b = -1, set = -1, stop = -1;	/* a: the client; b: what was accepted for it */
+static int listener = -1, a = -1, set = -1, stop = -1;	/* a: the client */
 static struct sockaddr_storage at;
 static socklen_t at_len;
 
@@ -202,20 +202,6 @@ static bool all_ended(void)
 	return ends() >= (all_are_told() ? threads : 1);
 }
 
-/* recv: true while it goes on. */
-static bool act_recv(void)
-{
-	char buf[64];
-	long r = recv(*scene->subject, buf, sizeof(buf), is("block") ? 0 : MSG_DONTWAIT);
-	if (over)
-		return false;
-	note_result(r);
-	if (r > 0 || (r < 0 && (errno == EAGAIN || errno == EINTR)))
-		return true;
-	__atomic_add_fetch(&seen.ends, 1, __ATOMIC_SEQ_CST);
-	return false;
-}
-
 /* ---- sockets ---- */
 
 static void listen_somewhere(int backlog)
@@ -245,15 +231,6 @@ static int connect_one(void)
 	int fd = (int)MUST(socket(family, SOCK_STREAM, 0));
 	MUST(connect(fd, (struct sockaddr *)&at, at_len));
 	return fd;
-}
-
-static void pair(void)
-{
-	listen_somewhere(8);
-	a = connect_one();
-	b = (int)MUST(accept(listener, NULL, NULL));
-	set_mode(a);
-	set_mode(b);
 }
 
 static void reset_by(int *fd)
@@ -303,7 +280,7 @@ static void play(void)
 	stop = (int)MUST(eventfd(0, 0));
 	say("%s %d view ", how, threads);
 	scene->before();
-	int fds[] = { listener, a, b };
+	int fds[] = { listener, a };
 	left_begin(&start);
 	enter_set();
 	seen.live = threads;
@@ -320,7 +297,7 @@ static void play(void)
 	say("\n%s %d cost %d %ld %ld\n", how, threads, seen.wakes, seen.switches, seen.usec);
 	char head[40];
 	snprintf(head, sizeof(head), "%s %d left ", how, threads);
-	said_len += left_text(said + said_len, SAY_MAX - said_len, head, &start, fds, 3, 2);
+	said_len += left_text(said + said_len, SAY_MAX - said_len, head, &start, fds, 2);
 }
 
 static const char *const ways[] = { "block", "poll", "select", "level", "edge", "oneshot", "exclusive" };

@@ -5,13 +5,36 @@
 #define BULK 400000
 
 static long trigger_ns, first_ns;	/* the trigger; the first that a waiter got */
-static int agains;
+static int agains, b = -1;	/* b: what was accepted for the client */
 
 static long now_ns(void)
 {
 	struct timespec t;
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static void pair(void)
+{
+	listen_somewhere(8);
+	a = connect_one();
+	b = (int)MUST(accept(listener, NULL, NULL));
+	set_mode(a);
+	set_mode(b);
+}
+
+/* recv: true while it goes on. */
+static bool act_recv(void)
+{
+	char buf[64];
+	long r = recv(*scene->subject, buf, sizeof(buf), is("block") ? 0 : MSG_DONTWAIT);
+	if (over)
+		return false;
+	note_result(r);
+	if (r > 0 || (r < 0 && (errno == EAGAIN || errno == EINTR)))
+		return true;
+	__atomic_add_fetch(&seen.ends, 1, __ATOMIC_SEQ_CST);
+	return false;
 }
 
 static long recv_now(int fd)
@@ -73,6 +96,19 @@ static void reset_a(void)	/* the waiters are the peer's */
 static void after_reset_a(void)
 {
 	say_dead(b);
+}
+
+/* Under way, or (blocking) there already, when the threads begin to wait. */
+static void attempt(void)
+{
+	listen_somewhere(8);
+	a = (int)MUST(socket(family, SOCK_STREAM, 0));
+	set_mode(a);
+	say_result("connect", connect(a, (struct sockaddr *)&at, at_len));
+	say("; ");
+	b = (int)MUST(accept(listener, NULL, NULL));
+	if (real)
+		reset_by(&b), wait_until(a_hears);
 }
 
 static uint16_t sum16(const void *p, size_t n, uint32_t sum)
@@ -398,6 +434,7 @@ static void interrupt_wait(void)
 
 static const struct scene scenes[] = {
 	{ "reset", &a, POLLIN, pair, reset, NULL, act_recv, all_ended, after_reset },
+	{ "reset-at-connect", &a, POLLIN, attempt, NULL, NULL, act_recv, all_ended, after_reset },
 	{ "reset-peer-sees", &b, POLLIN, pair, reset_a, NULL, act_recv, all_ended, after_reset_a },
 	{ "reset-self", &a, POLLIN, pair, reset_self, NULL, act_recv, all_ended, after_reset_self },
 	{ "reset-peer", &a, POLLIN, pair, vanish, NULL, act_recv, all_ended, after_reset },

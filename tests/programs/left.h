@@ -38,7 +38,7 @@ static inline bool left_is_own(int level, int name)
 {
 	static const int own[] = { SO_ERROR, SO_PEERCRED, 49 /* INCOMING_CPU */, 55 /* MEMINFO */, 56 /* NAPI_ID */,
 				   57 /* COOKIE */, 77 /* PEERPIDFD */, SO_PEERSEC };
-	static const int tcp[] = { TCP_INFO, TCP_CC_INFO, TCP_TIMESTAMP, TCP_ZEROCOPY_RECEIVE };
+	static const int tcp[] = { TCP_MAXSEG /* learned */, TCP_INFO, TCP_CC_INFO, TCP_TIMESTAMP, TCP_ZEROCOPY_RECEIVE };
 	if (level == IPPROTO_IP && name == 52 /* IP_PROTOCOL: its port */)
 		return true;
 	for (size_t i = 0; level == SOL_SOCKET && i < sizeof(own) / sizeof(own[0]); i++)
@@ -96,21 +96,25 @@ static inline void left_file(struct left *l, const char *what, const char *path,
 		fclose(f);
 }
 
-static inline bool left_has(const int fds[], int n, int fd)
+/* Where the registrations of an epoll set stand, but for the numbers of descriptors. */
+static inline void left_set(struct left *l, int fd)
 {
-	for (int i = 0; i < n; i++)
-		if (fds[i] == fd)
-			return true;
-	return false;
+	char path[64], line[256];
+	unsigned events;
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	FILE *f = fopen(path, "r");
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "tfd: %*d events: %x", &events) == 1)
+			left_say(l, "epoll set: a descriptor for %x", events);
+	if (f)
+		fclose(f);
 }
 
-/* But for the n sockets that the story is about. */
-static inline void left_descriptors(struct left *l, const int fds[], int n_fds)
+/* Those that are no sockets: how many of these there are is the story's; but none stands where snag has its own. */
+static inline void left_descriptors(struct left *l)
 {
 	for (int fd = 3; fd < 4096; fd++) {
 		char path[64], to[128];
-		if (left_has(fds, n_fds, fd))
-			continue;
 		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 		ssize_t n = readlink(path, to, sizeof(to) - 1);
 		if (n < 0)
@@ -118,21 +122,12 @@ static inline void left_descriptors(struct left *l, const int fds[], int n_fds)
 		to[n] = 0;
 		if (to[0] != '/')
 			to[strcspn(to, "0123456789")] = 0;
-		left_say(l, "descriptor %d %s", fd, to);
-		snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
-		if (strstr(to, "eventpoll")) {
-			char what[32];
-			snprintf(what, sizeof(what), "descriptor %d", fd);
-			FILE *f = fopen(path, "r");
-			int tfd;
-			unsigned events;
-			unsigned long long data;
-			for (char line[256]; f && fgets(line, sizeof(line), f);)
-				if (sscanf(line, "tfd: %d events: %x data: %llx", &tfd, &events, &data) == 3)
-					left_say(l, "%s has %d for %x as %llx", what, tfd, events, data);
-			if (f)
-				fclose(f);
-		}
+		if (fd >= 500)
+			left_say(l, "descriptor %d %s", fd, to);
+		else if (strncmp(to, "socket", 6) != 0)
+			left_say(l, "descriptor %s", to);
+		if (strstr(to, "eventpoll"))
+			left_set(l, fd);
 	}
 }
 
@@ -148,17 +143,16 @@ static inline void left_begin(struct left_start *s)
 		fclose(f);
 }
 
-/* fds: the n sockets that the story is about; the first n_asked of them are asked. */
 static inline size_t left_text(char *text, size_t room, const char *head, const struct left_start *start,
-			       const int fds[], int n, int n_asked)
+			       const int fds[], int n)
 {
 	static const char *const lines[] = { "Threads:", "SigBlk:", "SigIgn:", "SigCgt:", "SigPnd:", "ShdPnd:" };
 	struct left l = { .text = text, .room = room, .head = head };
 	struct left_start now;
 	struct itimerval t;
-	for (int i = 0; i < n_asked; i++)
+	for (int i = 0; i < n; i++)
 		left_socket(&l, i, fds[i]);
-	left_descriptors(&l, fds, n);
+	left_descriptors(&l);
 	left_file(&l, "timer", "/proc/self/timers", "ID");
 	for (int which = 0; which < 3; which++) {
 		getitimer(which, &t);
