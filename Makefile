@@ -56,7 +56,12 @@ BENCH      := $(B)/bench/call $(B)/bench/cycle $(B)/bench/model $(B)/bench/noop.
 UNIT_TESTS := $(patsubst tests/%.c,$(B)/tests/%,$(foreach d,$(CORE_LAYERS) $(CLI_LAYERS) crash,$(wildcard tests/$(d)/*.c))) $(B)/tests/live
 LIVE_OBJS  := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/live/*.c))
 
-.PHONY: help all deps demo tour test programs check-unit check-suites check-live check-live-time check-rows bench bench-programs lint layers symbols fuzz install uninstall clean
+# Small programs on libraries, for tests/matrix: each where its library is there.
+has = $(shell pkg-config --exists $(1) 2>/dev/null && echo yes)
+REAL := $(if $(call has,libuv),$(B)/real/uv) $(if $(call has,libevent),$(B)/real/event) \
+        $(if $(shell command -v go),$(B)/real/gopeer)
+
+.PHONY: help all deps demo tour test check-programs programs real-programs check-unit check-suites check-live check-live-time check-rows bench bench-programs lint layers symbols fuzz install uninstall clean
 .DEFAULT_GOAL := all
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -82,7 +87,14 @@ test: ## install what is missing, build, and run all tests (minutes)
 	@$(MAKE) --no-print-directory all programs
 	@tests/run.sh
 
+check-programs: ## real servers and clients, and Go, under each ready policy and beside the real condition (minutes)
+	@.ci/deps programs
+	@$(MAKE) --no-print-directory real-programs
+	@tests/run.sh matrix
+
 programs: $(PROGRAMS)
+
+real-programs: $(REAL)
 
 check-unit: $(UNIT_TESTS) ## the unit tests of this VARIANT
 	@tests/units.sh $^
@@ -154,6 +166,16 @@ $(B)/tests/live: $(LIVE_OBJS) $(LIB_OBJS)
 $(B)/programs/%: tests/programs/%.c
 	@mkdir -p $(@D)
 	$(call say,CC,$<) $(CC) -D_GNU_SOURCE -std=gnu11 -g -O1 -Wall -Wextra -MMD -MP -MF $@.d -o $@ $< -lpthread
+
+$(B)/real/uv: LIBRARY := -luv
+$(B)/real/event: LIBRARY := -levent
+$(B)/real/%: tests/matrix/cast/%.c
+	@mkdir -p $(@D)
+	$(call say,CC,$<) $(CC) -D_GNU_SOURCE -std=gnu11 -g -O1 -Wall -Wextra -o $@ $< $(LIBRARY)
+
+$(B)/real/gopeer: tests/matrix/cast/peer.go
+	@mkdir -p $(@D)
+	$(call say,GO,$<) GOCACHE=$(CURDIR)/build/go go build -o $@ $<
 
 $(B)/bench/%.so: tests/bench/%.c
 	@mkdir -p $(@D)
