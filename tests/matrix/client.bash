@@ -13,7 +13,7 @@ mkdir "$work" && chmod 755 "$work"
 
 # Without what differs from run to run.
 plain() {
-  sed -E "/^\[(WARNING|NOTICE)\]/d; s/\b($port|$front)\b/PORT/g; s/after [0-9]+ ms/after N ms/; s/^[0-9/]+ [0-9:]+ (\[[a-z]+\]) [0-9#]+: \*[0-9]+/\1/"
+  sed -E "/^\[(WARNING|NOTICE)\]|stopped \(cumulated/d; s/\b($port|$front)\b/PORT/g; s/after [0-9]+ ms/after N ms/; s/^[0-9/]+ [0-9:]+ (\[[a-z]+\]) [0-9#]+: \*[0-9]+/\1/"
 }
 
 bounded() {
