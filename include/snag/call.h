@@ -133,7 +133,16 @@ enum snag_spent {
 	SNAG_SPENT_MUTE = 1 << 3,	/* blackhole: peer */
 };
 
-enum snag_proto { SNAG_PROTO_NONE, SNAG_PROTO_TCP, SNAG_PROTO_UDP, SNAG_PROTO_UNIX, SNAG_PROTO_OTHER };
+enum snag_proto {
+	SNAG_PROTO_NONE, SNAG_PROTO_TCP, SNAG_PROTO_UDP, SNAG_PROTO_UNIX,
+	SNAG_PROTO_UDPLITE,	/* UDP's rules, on ports of its own */
+	SNAG_PROTO_OTHER,
+};
+
+static inline int snag_is_udp(unsigned proto)
+{
+	return proto == SNAG_PROTO_UDP || proto == SNAG_PROTO_UDPLITE;
+}
 
 /* What became of a call. UNSEEN: nobody saw its result (the process was killed inside it, or the call was caught by
  * somebody who cannot look at results); the model then knows nothing about it but that it may have happened. */

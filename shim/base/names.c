@@ -115,7 +115,7 @@ static const char *const roles[SNAG_ROLES] = {
 
 static const char *const protos[] = {
 	[SNAG_PROTO_NONE] = "none", [SNAG_PROTO_TCP] = "tcp",	  [SNAG_PROTO_UDP] = "udp",
-	[SNAG_PROTO_UNIX] = "unix", [SNAG_PROTO_OTHER] = "other",
+	[SNAG_PROTO_UNIX] = "unix", [SNAG_PROTO_UDPLITE] = "udplite", [SNAG_PROTO_OTHER] = "other",
 };
 
 static const char *const modes[] = {

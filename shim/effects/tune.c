@@ -36,7 +36,7 @@ void tune_socket(int fd, const struct snag_call *c, const struct snag_kernel *k)
 		set(fd, IPPROTO_TCP, TCP_SYNCNT, k->syn_retries);
 	if ((k->given & SNAG_KERNEL_FIN_TIMEOUT) && tcp)
 		set(fd, IPPROTO_TCP, TCP_LINGER2, fin_timeout(k));
-	if ((k->given & SNAG_KERNEL_PORT_RANGE) && (tcp || c->proto == SNAG_PROTO_UDP))
+	if ((k->given & SNAG_KERNEL_PORT_RANGE) && (tcp || snag_is_udp(c->proto)))
 		tune_range(fd, k->port_lo, k->port_hi);
 }
 

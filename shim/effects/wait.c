@@ -139,7 +139,7 @@ static int wait_as(const struct snag_call *c, unsigned traits, uint64_t since, u
 		   void *arg)
 {
 	bool connects = c->call == SNAG_CALL_connect;
-	bool waits = (traits & SNAG_TRAIT_BLOCK) && !(connects && c->proto == SNAG_PROTO_UDP) && wait_blocks(c);
+	bool waits = (traits & SNAG_TRAIT_BLOCK) && !(connects && snag_is_udp(c->proto)) && wait_blocks(c);
 	uint64_t timeout = waits ? timeout_of(c) : 0, bound = timeout ? since + timeout : UINT64_MAX, from = now();
 	uint64_t end = from + ns < from ? UINT64_MAX : from + ns;
 	bool cut = bound < end;

@@ -72,7 +72,7 @@ bool engine_foretold(const struct snag_call *c, const struct snag_plan *p, const
 /* inet_autobind() (net/ipv4/af_inet.c): no port is left for a datagram socket that has none. */
 static bool lacks_port(const struct snag_call *c, const struct snag_outcome *o)
 {
-	return c->call == SNAG_CALL_connect && c->proto == SNAG_PROTO_UDP && o->real_err == EAGAIN;
+	return c->call == SNAG_CALL_connect && snag_is_udp(c->proto) && o->real_err == EAGAIN;
 }
 
 /* Before the model learns: `raced` compares the port's version with the ticket's. */

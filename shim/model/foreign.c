@@ -102,7 +102,7 @@ enum bind_answer foreign_ask(const struct model *m, uint8_t proto, const struct 
 		}
 	}
 	/* udp_lib_lport_inuse(): where both have SO_REUSEPORT the order in the chain decides, which is not known here. */
-	if (proto == SNAG_PROTO_UDP && answer == BIND_CONFLICT && (new->options & SNAG_OPTION_REUSEPORT))
+	if (snag_is_udp(proto) && answer == BIND_CONFLICT && (new->options & SNAG_OPTION_REUSEPORT))
 		answer = BIND_UNSURE;
 	return answer;
 }

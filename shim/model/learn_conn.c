@@ -377,7 +377,7 @@ void learn_connect(struct model *m, struct model_sock *r, const struct snag_call
 		r->flags |= MODEL_MAPPED;
 	if (r->proto == SNAG_PROTO_TCP)
 		learn_connect_tcp(m, r, c, o, now_ns);
-	else if (r->proto == SNAG_PROTO_UDP)
+	else if (snag_is_udp(r->proto))
 		learn_connect_udp(m, r, c, o, now_ns);
 	else if (!o->real_err)
 		learn_connect_unix(r, c, now_ns);

@@ -147,7 +147,7 @@ struct model_foreign {
 };
 
 #define MODEL_PORTS 65536u
-#define MODEL_CHAINS (3 * MODEL_PORTS)	/* tcp, udp (by port), unix (by hash) */
+#define MODEL_CHAINS (4 * MODEL_PORTS)	/* tcp, udp (by port), unix (by hash), udplite (by port) */
 #define MODEL_VERSIONS 4096
 #define MODEL_TUPLES 65536
 #define MODEL_BUCKETS 1024

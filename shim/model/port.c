@@ -14,8 +14,10 @@ uint32_t port_chain(uint8_t proto, const struct snag_addr *a)
 {
 	uint16_t hash;
 
-	if (proto == SNAG_PROTO_TCP || proto == SNAG_PROTO_UDP)
-		return a->port ? (proto == SNAG_PROTO_UDP) * MODEL_PORTS + a->port : PORT_NONE;
+	if (proto == SNAG_PROTO_TCP)
+		return a->port ? a->port : PORT_NONE;
+	if (snag_is_udp(proto))
+		return a->port ? (proto == SNAG_PROTO_UDP ? 1 : 3) * MODEL_PORTS + a->port : PORT_NONE;
 	if (proto != SNAG_PROTO_UNIX || a->family != AF_UNIX)
 		return PORT_NONE;
 	memcpy(&hash, a->ip, sizeof(hash));
@@ -61,7 +63,7 @@ const struct model_sock *port_walk_next(struct port_walk *w, uint32_t *sock)
 /* udp_lib_get_port(): AF_INET6 sockets with SO_REUSEPORT go to the tail of the chain. */
 static bool goes_last(const struct model_sock *r)
 {
-	return r->proto == SNAG_PROTO_UDP && r->domain == AF_INET6 && (r->options & SNAG_OPTION_REUSEPORT);
+	return snag_is_udp(r->proto) && r->domain == AF_INET6 && (r->options & SNAG_OPTION_REUSEPORT);
 }
 
 /* Bare records, and connections of which both ends are followed, can be many on a port and change under the lock only:

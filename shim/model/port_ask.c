@@ -125,14 +125,14 @@ static enum bind_answer ask_tcp_named(const struct model *m, uint32_t self, cons
 }
 
 /* UDP, udp_lib_lport_inuse(): the first in the chain that overlaps and is not excused by REUSEADDR decides. */
-static enum bind_answer ask_udp(const struct model *m, uint32_t self, const struct bind_claim *new, uint64_t now_ns,
-				uint32_t *holder)
+static enum bind_answer ask_udp(const struct model *m, uint8_t proto, uint32_t self, const struct bind_claim *new,
+				uint64_t now_ns, uint32_t *holder)
 {
 	const struct model_sock *r;
 	struct port_walk w;
 	uint32_t at;
 
-	port_walk_begin(&w, m, port_chain(SNAG_PROTO_UDP, &new->addr));
+	port_walk_begin(&w, m, port_chain(proto, &new->addr));
 	while ((r = port_walk_next(&w, &at))) {
 		struct bind_claim old = port_claim(r, now_ns);
 		enum bind_answer a;
@@ -186,8 +186,8 @@ enum bind_answer port_ask(const struct model *m, uint8_t proto, uint32_t self, c
 		return ask_unix(m, self, new, holder);
 	if (!new->addr.port)
 		return BIND_FREE;
-	answer = proto == SNAG_PROTO_UDP ? ask_udp(m, self, new, now_ns, holder)
-					 : ask_tcp_named(m, self, new, now_ns, holder);
+	answer = snag_is_udp(proto) ? ask_udp(m, proto, self, new, now_ns, holder)
+				    : ask_tcp_named(m, self, new, now_ns, holder);
 	if (answer != BIND_CONFLICT && load_relaxed(&m->foreign_high)) {
 		enum bind_answer outside = foreign_ask(m, proto, new, &foreign);
 		worse(&answer, outside, holder, foreign);
@@ -203,6 +203,7 @@ struct choice {
 	struct bind_claim new;
 	uint64_t now_ns;
 	rule_fn *rule;
+	uint8_t proto;
 };
 
 /* inet_csk_find_open_port(): nobody is shared with. */
@@ -225,7 +226,7 @@ static enum bind_answer choose_udp(void *arg, uint16_t port)
 	uint32_t at;
 
 	c->new.addr.port = port;
-	port_walk_begin(&w, c->m, port_chain(SNAG_PROTO_UDP, &c->new.addr));
+	port_walk_begin(&w, c->m, port_chain(c->proto, &c->new.addr));
 	while (answer != BIND_CONFLICT && (r = port_walk_next(&w, &at))) {
 		struct bind_claim old = port_claim(r, c->now_ns);
 		a = at == c->self || !record_holds(r) ? BIND_FREE : bind_conflict(&c->new, &old);
@@ -238,12 +239,12 @@ static enum bind_answer choose_udp(void *arg, uint16_t port)
 enum bind_answer port_ask_any(const struct model *m, uint8_t proto, uint32_t self, const struct bind_claim *new,
 			      const struct model_machine *machine, uint64_t now_ns)
 {
-	struct choice c = {m, self, *new, now_ns, bind_overlap};
+	struct choice c = {m, self, *new, now_ns, bind_overlap, proto};
 	struct port_range range = range_of(machine, record_of(m, self, 0));
 	bool reuse = new->options & SNAG_OPTION_REUSEADDR;
 	enum bind_answer strict, relaxed;
 
-	if (proto == SNAG_PROTO_UDP)
+	if (snag_is_udp(proto))
 		return range_all(&range, choose_udp, &c);
 	if (!reuse)
 		return range_in_twos(&range, choose_tcp, &c);

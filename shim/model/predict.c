@@ -185,9 +185,9 @@ static void predict_shutdown(const struct question *q)
 		predict_refuse(q, EINVAL, SNAG_WHY_NONE);
 	else if (r->proto == SNAG_PROTO_UNIX)
 		predict_allow(q);
-	else if (r->proto == SNAG_PROTO_UDP && r->state < SNAG_STATE_SYN_SENT)
+	else if (snag_is_udp(r->proto) && r->state < SNAG_STATE_SYN_SENT)
 		predict_refuse(q, ENOTCONN, SNAG_WHY_WRONG_STATE);
-	else if (r->proto == SNAG_PROTO_UDP)
+	else if (snag_is_udp(r->proto))
 		predict_allow(q);
 	else if (state == PREDICT_CLOSED)
 		predict_refuse(q, ENOTCONN, SNAG_WHY_WRONG_STATE);

@@ -73,7 +73,7 @@ static int check_unbound(const struct question *q)
 	const struct model_sock *r = q->r;
 	bool named = record_holds(r) && (r->flags & MODEL_EXPLICIT || r->state == SNAG_STATE_BOUND);
 
-	if (r->proto == SNAG_PROTO_UDP)
+	if (snag_is_udp(r->proto))
 		return record_connected(r) || record_holds(r) ? EINVAL : r->flags & MODEL_DOUBT ? UNKNOWN : 0;
 	switch (predict_tcp(q)) {
 	case PREDICT_CLOSED:

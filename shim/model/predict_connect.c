@@ -380,7 +380,7 @@ static bool udp_has_port(const struct question *q)
 	self.addr.port = 0;
 	self.addr.family = q->r->domain;
 	return record_holds(q->r) || !q->machine ||
-	       port_ask_any(q->m, SNAG_PROTO_UDP, q->c->sock, &self, q->machine, q->now_ns) == BIND_FREE;
+	       port_ask_any(q->m, q->r->proto, q->c->sock, &self, q->machine, q->now_ns) == BIND_FREE;
 }
 
 static void predict_connect_udp(const struct question *q)
@@ -495,7 +495,7 @@ void predict_connect(const struct question *q)
 {
 	if (q->r->proto == SNAG_PROTO_TCP)
 		predict_connect_tcp(q);
-	else if (q->r->proto == SNAG_PROTO_UDP)
+	else if (snag_is_udp(q->r->proto))
 		predict_connect_udp(q);
 	else
 		predict_connect_unix(q);

@@ -51,7 +51,7 @@ static inline bool record_connected(const struct model_sock *r)
 
 static inline bool record_is_datagram(const struct model_sock *r)
 {
-	return r->proto == SNAG_PROTO_UDP || r->type == 2 /* SOCK_DGRAM */;
+	return snag_is_udp(r->proto) || r->type == 2 /* SOCK_DGRAM */;
 }
 
 /* A request in a listener's SYN queue: it holds no port. */

@@ -78,7 +78,7 @@ static void limit_ports(const struct model *m, const struct snag_kernel *k, cons
 	bool root = k->privileged && (!(c->facts & SNAG_FACT_PRIVILEGED) || c->privileged);
 
 	(void)m;
-	if ((c->proto != SNAG_PROTO_TCP && c->proto != SNAG_PROTO_UDP) || fails_before_ports(c, p))
+	if ((c->proto != SNAG_PROTO_TCP && !snag_is_udp(c->proto)) || fails_before_ports(c, p))
 		return;
 	if (c->addr.family == c->domain && c->addr.port && c->addr.port < k->unprivileged_start && !root)
 		refuse(v, EACCES, SNAG_WHY_PRIVILEGED);
@@ -195,7 +195,7 @@ static void limit_profile(const struct model *m, const struct snag_kernel *k, co
 			refuse(v, profile_port_zero(k->profile), SNAG_WHY_PROFILE);
 		return;
 	}
-	if (r->proto != SNAG_PROTO_TCP && r->proto != SNAG_PROTO_UDP)
+	if (r->proto != SNAG_PROTO_TCP && !snag_is_udp(r->proto))
 		return;
 	new = claim_for(r, c);
 	v->holder = new.addr.port ? rival_of(m, c->sock, c->proto, k->profile, &new, false, c->start_ns) : 0;
@@ -212,13 +212,13 @@ static int exhausted(unsigned profile, const struct snag_call *c)
 {
 	if (c->call != SNAG_CALL_connect)
 		return profile_exhausted(profile);
-	return c->proto == SNAG_PROTO_UDP ? EAGAIN : EADDRNOTAVAIL;
+	return snag_is_udp(c->proto) ? EAGAIN : EADDRNOTAVAIL;
 }
 
 /* Does the call give the socket a port of the kernel's choice? */
 static bool wants_port(const struct model_sock *r, const struct snag_call *c)
 {
-	if ((r->proto != SNAG_PROTO_TCP && r->proto != SNAG_PROTO_UDP) || record_connected(r) || record_holds(r))
+	if ((r->proto != SNAG_PROTO_TCP && !snag_is_udp(r->proto)) || record_connected(r) || record_holds(r))
 		return false;
 	switch (c->call) {
 	case SNAG_CALL_bind:

@@ -160,7 +160,7 @@ static int connect_in_range(struct hook *h, const struct sockaddr *sa, socklen_t
 		r = connect_from(h, sa, len, inside);
 	while (is_taken(r) && next_port(h));
 	if (is_taken(r))
-		errno = h->call.proto == SNAG_PROTO_UDP ? EAGAIN : EADDRNOTAVAIL;
+		errno = snag_is_udp(h->call.proto) ? EAGAIN : EADDRNOTAVAIL;
 	return r;
 }
 

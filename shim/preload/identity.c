@@ -28,6 +28,8 @@ uint8_t identity_proto(int domain, int type, int protocol)
 		return protocol == 0 || protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP ? SNAG_PROTO_TCP
 											     : SNAG_PROTO_OTHER;
 	case SOCK_DGRAM:
+		if (protocol == IPPROTO_UDPLITE)
+			return SNAG_PROTO_UDPLITE;
 		return protocol == 0 || protocol == IPPROTO_UDP ? SNAG_PROTO_UDP : SNAG_PROTO_OTHER;
 	default:
 		return SNAG_PROTO_OTHER;

@@ -50,7 +50,7 @@ bool outside_wanted(const struct hook *h, unsigned facts)
 {
 	const struct snag_call *c = &h->call;
 	struct snag_addr at;
-	if (c->proto != SNAG_PROTO_TCP && c->proto != SNAG_PROTO_UDP)
+	if (c->proto != SNAG_PROTO_TCP && !snag_is_udp(c->proto))
 		return false;
 	if (facts & SNAG_FACT_WHOLE)
 		return true;
@@ -74,7 +74,7 @@ struct outside_list *outside_ask(struct hook *h)
 	struct snag_addr at = address_of(h);
 	struct diag_query q = { .proto = h->call.proto, .port = at.port, .states = DIAG_ALL };
 	struct outside_list *l;
-	if (!at.port || (q.proto != SNAG_PROTO_TCP && q.proto != SNAG_PROTO_UDP))
+	if (!at.port || (q.proto != SNAG_PROTO_TCP && !snag_is_udp(q.proto)))
 		return NULL;
 	l = sys_mmap(NULL, sizeof(*l), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (sys_failed(l))

@@ -104,12 +104,17 @@ struct question {
 	struct inet_diag_req_v2 r;
 };
 
+static uint8_t protocol_of(uint8_t proto)
+{
+	return proto == SNAG_PROTO_UDP ? IPPROTO_UDP : proto == SNAG_PROTO_UDPLITE ? IPPROTO_UDPLITE : IPPROTO_TCP;
+}
+
 static struct question question(unsigned family, uint8_t proto, uint32_t states, unsigned flags)
 {
 	return (struct question){
 		.h = { .nlmsg_len = sizeof(struct question), .nlmsg_type = SOCK_DIAG_BY_FAMILY,
 		       .nlmsg_flags = (uint16_t)(NLM_F_REQUEST | flags) },
-		.r = { .sdiag_family = (uint8_t)family, .sdiag_protocol = proto == SNAG_PROTO_UDP ? IPPROTO_UDP : IPPROTO_TCP,
+		.r = { .sdiag_family = (uint8_t)family, .sdiag_protocol = protocol_of(proto),
 		       .idiag_states = states },
 	};
 }

@@ -197,3 +197,51 @@ PY
   assert_success
   assert_output --regexp "^audit: [0-9]+ right, 0 wrong, "
 }
+
+@test "UDP-Lite: UDP's rules, on ports of its own" {
+  "$PYTHON" -c 'import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM, socket.IPPROTO_UDPLITE)' ||
+    skip "a kernel without UDP-Lite"
+  run --separate-stderr "$SNAG" run -q --audit -o "$WORK/t.jsonl" -- "$PYTHON" -c '
+import errno, socket
+def bind(protocol, address):
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM, protocol); kept.append(s)
+    try: s.bind(address); return "ok"
+    except OSError as e: return errno.errorcode[e.errno]
+kept = []; bind(socket.IPPROTO_UDPLITE, ("127.0.0.1", 0)); taken = kept[0].getsockname()
+print(bind(socket.IPPROTO_UDPLITE, taken), bind(socket.IPPROTO_UDP, taken))
+kept[1].connect(taken)' 3>&-
+  assert_success
+  assert_output "EADDRINUSE ok"
+  assert_equal "$stderr" "audit: 7 right, 0 wrong, 0 unknown"
+  run jq -r 'select(.call == "bind") | .proto + " " + .model' "$WORK/t.jsonl"
+  assert_output "udplite ok
+udplite EADDRINUSE
+udp ok"
+}
+
+@test "a simultaneous open: whoever comes second connects at once, and the first one too" {
+  cat >"$WORK/cross.py" <<'PY'
+import socket, sys
+host, family = sys.argv[1], socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
+hops = (socket.IPPROTO_IPV6, 73) if ":" in host else (socket.IPPROTO_IP, 21)     # IPV6_MINHOPCOUNT, IP_MINTTL
+a, b = socket.socket(family), socket.socket(family)
+a.bind((host, 0)); b.bind((host, 0))
+a.setblocking(False)
+a.setsockopt(*hops, 255); a.connect_ex(b.getsockname()); a.setsockopt(*hops, 0)
+b.connect(a.getsockname())
+print(a.connect_ex(b.getsockname()), a.connect_ex(b.getsockname()) != 0)
+b.close(); a.close()
+PY
+  local host
+  for host in 127.0.0.1 ::1; do
+    run --separate-stderr "$SNAG" run -q --audit -o "$WORK/t.jsonl" -- "$PYTHON" "$WORK/cross.py" $host
+    assert_success
+    assert_output "0 True"
+    assert_equal "$stderr" "audit: 8 right, 0 wrong, 0 unknown"
+    run jq -r 'select(.call == "connect") | .model + " " + .state' "$WORK/t.jsonl"
+    assert_output "EINPROGRESS syn_sent
+ok established
+ok established
+EISCONN established"
+  done
+}

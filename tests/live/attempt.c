@@ -155,7 +155,7 @@ static bool of_machine(const struct world *w, const struct attempt *t)
 	case EADDRNOTAVAIL:
 		return true;
 	case EAGAIN:
-		return c->call == SNAG_CALL_connect && c->proto == SNAG_PROTO_UDP;
+		return c->call == SNAG_CALL_connect && snag_is_udp(c->proto);
 	case EADDRINUSE:
 		return !model_holder(w->d->m, c->sock, &c->addr, c->proto, c->start_ns);
 	default:

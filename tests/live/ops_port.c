@@ -12,20 +12,25 @@ struct kind {
 	const char *name;
 	int domain, type;
 	uint8_t proto;
+	int protocol;
 };
 
 /* Three of four are TCP's. */
 static const struct kind *choose_kind(const struct world *w, unsigned make)
 {
 	static const struct kind kinds[] = {
-		{"AF_INET, TCP", AF_INET, SOCK_STREAM, SNAG_PROTO_TCP}, {"AF_INET6, TCP", AF_INET6, SOCK_STREAM, SNAG_PROTO_TCP},
-		{"AF_INET, UDP", AF_INET, SOCK_DGRAM, SNAG_PROTO_UDP}, {"AF_INET6, UDP", AF_INET6, SOCK_DGRAM, SNAG_PROTO_UDP},
+		{"AF_INET, TCP", AF_INET, SOCK_STREAM, SNAG_PROTO_TCP, 0},
+		{"AF_INET6, TCP", AF_INET6, SOCK_STREAM, SNAG_PROTO_TCP, 0},
+		{"AF_INET, UDP", AF_INET, SOCK_DGRAM, SNAG_PROTO_UDP, 0},
+		{"AF_INET6, UDP", AF_INET6, SOCK_DGRAM, SNAG_PROTO_UDP, 0},
+		{"AF_INET, UDP-Lite", AF_INET, SOCK_DGRAM, SNAG_PROTO_UDPLITE, IPPROTO_UDPLITE},
+		{"AF_INET6, UDP-Lite", AF_INET6, SOCK_DGRAM, SNAG_PROTO_UDPLITE, IPPROTO_UDPLITE},
 	}, names[] = {
-		{"AF_UNIX, SOCK_STREAM", AF_UNIX, SOCK_STREAM, SNAG_PROTO_UNIX},
-		{"AF_UNIX, SOCK_DGRAM", AF_UNIX, SOCK_DGRAM, SNAG_PROTO_UNIX},
+		{"AF_UNIX, SOCK_STREAM", AF_UNIX, SOCK_STREAM, SNAG_PROTO_UNIX, 0},
+		{"AF_UNIX, SOCK_DGRAM", AF_UNIX, SOCK_DGRAM, SNAG_PROTO_UNIX, 0},
 	};
 
-	return w->names ? &names[make % 4 == 3] : &kinds[(make & 1) + (make % 8 < 6 ? 0 : 2)];
+	return w->names ? &names[make % 4 == 3] : &kinds[(make & 1) + (make % 8 < 6 ? 0 : make & 16 ? 4 : 2)];
 }
 
 void make_socket(struct world *w, uint8_t s, unsigned make)
@@ -33,7 +38,7 @@ void make_socket(struct world *w, uint8_t s, unsigned make)
 	const struct kind *k = choose_kind(w, make);
 	struct timeval patience = {.tv_usec = 100000};
 
-	w->fd[s] = socket(k->domain, k->type | SOCK_CLOEXEC, 0);
+	w->fd[s] = socket(k->domain, k->type | SOCK_CLOEXEC, k->protocol);
 	w->id[s] = ++w->next_id;
 	w->d->now_ns = now_of_world();
 	w->d->uid = w->uid;
