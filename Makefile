@@ -110,6 +110,10 @@ check-live-time: $(B)/tests/live ## the same over minutes, so that TIME_WAIT end
 check-suites: ## test suites that nobody here wrote, natively and under --audit: SUITE=kernel, .. (fetches sources; an hour)
 	@tests/suites/run.sh "$(SUITE)"
 
+check-rows: ## every line of the model that decides an answer, played live: SEED=.. OPS=.. (ten minutes)
+	@$(MAKE) --no-print-directory -s VARIANT=cov build/cov/tests/live
+	@SEED=$(SEED) OPS=$(if $(filter command line,$(origin OPS)),$(OPS)) tests/live/rows.py build/cov
+
 bench: ## what snag costs, as ratios to native and to its peers (minutes)
 	@.ci/deps bench
 	@$(MAKE) --no-print-directory all bench-programs

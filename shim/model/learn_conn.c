@@ -152,6 +152,19 @@ static bool met_other(struct model *m, const struct model_sock *r, const struct 
 	return at != 0;
 }
 
+/* What goes out astray may be answered to another attempt from the same port. */
+static void doubt_attempts(struct model *m, uint32_t sock, uint16_t port)
+{
+	const struct model_sock *r;
+	struct port_walk w;
+	uint32_t at;
+
+	port_walk_begin(&w, m, port ? port : PORT_NONE);
+	while ((r = port_walk_next(&w, &at)))
+		if (at != sock && r->state == SNAG_STATE_SYN_SENT)
+			record_at(m, at, 0)->flags |= MODEL_DOUBT;
+}
+
 /* The SYN has gone out: what has it met? Only on this machine; elsewhere nobody here knows. */
 static void met(struct model *m, struct model_sock *r, const struct snag_call *c, const struct snag_outcome *o,
 		uint64_t now_ns)
@@ -164,6 +177,7 @@ static void met(struct model *m, struct model_sock *r, const struct snag_call *c
 		if (!o->real_err)
 			record_state(r, SNAG_STATE_ESTABLISHED, now_ns);
 		r->flags |= MODEL_DOUBT;	/* it goes to where the last one went; or the answer goes elsewhere */
+		doubt_attempts(m, c->sock, r->local.port);
 		return;
 	}
 	if (!record_hears(r)) {

@@ -104,6 +104,8 @@ void predict_port(const struct question *q, const struct bind_claim *self)
 	answer = port_ask(q->m, q->r->proto, q->c->sock, self, q->now_ns, &q->v->holder);
 	if (answer != BIND_FREE) {
 		refuse_held(q, answer);
+		if (self->vague)	/* it has one address out of its wildcard, that nobody told */
+			predict_withhold(q, SNAG_UNSURE_PEER);
 		return;
 	}
 	predict_allow(q);

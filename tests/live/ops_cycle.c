@@ -55,7 +55,7 @@ static bool listens(const struct world *w, uint8_t s)
 }
 
 /* It ends first and keeps TIME_WAIT, or waits for its peer; the next one may get its port, or not. */
-OPERATION(again, 4, false)
+OPERATION(again, 2, false)
 {
 	struct snag_addr to = {0};
 	uint8_t client;

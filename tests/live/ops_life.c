@@ -195,6 +195,17 @@ OPERATION(minute, 0, true)
 	usleep(ms * 1000);
 }
 
+/* fchown() changes whose the socket is. A front end looks at it where it asks, fstat(). */
+OPERATION(owner, 1, false)
+{
+	uid_t uid = p->a % 3 ? 1000 + p->a % 2 : 0;
+
+	if (w->quiet || w->uid || fchown(w->fd[s], uid, (gid_t)-1))
+		return;
+	note(w, "  fchown(%u, %u)\n", s, uid);
+	model_told_owner(w->d->m, w->id[s], w->id[s], uid);
+}
+
 OPERATION(wait, 1, true)
 {
 	unsigned ms = p->a % 40 == 39 ? 1100 : p->a % 40 > 36 ? 300 : 3;

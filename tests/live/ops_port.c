@@ -87,7 +87,7 @@ OPERATION(v6only, 3, false)
 		set_switch(w, s, p, IPPROTO_IPV6, IPV6_V6ONLY, "IPV6_V6ONLY");
 }
 
-OPERATION(device, 3, false)
+OPERATION(device, 2, false)
 {
 	static const char *const devices[] = {"lo", "d0", ""};
 	const char *device = devices[p->b % 3];
@@ -108,6 +108,14 @@ OPERATION(freebind, 1, false)
 OPERATION(broadcast, 1, false)
 {
 	set_switch(w, s, p, SOL_SOCKET, SO_BROADCAST, "SO_BROADCAST");
+}
+
+OPERATION(multicast_if, 1, false)
+{
+	struct in_addr any = {0};
+
+	if (w->d->domain[w->id[s]] == AF_INET)
+		set_option(w, s, IPPROTO_IP, IP_MULTICAST_IF, &any, sizeof(any), 0, "IP_MULTICAST_IF");
 }
 
 OPERATION(no_port, 3, false)
