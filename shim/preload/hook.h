@@ -38,6 +38,7 @@ struct hook {
 	unsigned traits;
 	int saved;		/* errno to leave behind on success */
 	uint64_t stood;		/* who stood on the call's port when it was predicted, see outside.h; 0: not asked */
+	uint32_t stood_version;	/* and that port's version */
 	int after;		/* errno to answer once the real call is made: closing calls, consumed connections */
 	bool traced, locked;
 	bool asked;		/* by the trace, the lock or a rule; else only the model hears of it */

@@ -104,6 +104,12 @@ static bool is_request(const struct diag_sock *s)
 	return s->state == TCP_SYN_RECV && !s->inode;
 }
 
+/* In the accept queue of a listener. */
+static bool is_queued(const struct diag_sock *s)
+{
+	return !s->inode && (s->state == TCP_ESTABLISHED || s->state == TCP_CLOSE_WAIT);
+}
+
 static uint8_t state_of(const struct diag_sock *s)
 {
 	const struct model_sock bound = { .state = SNAG_STATE_BOUND };
@@ -131,18 +137,25 @@ static struct model_foreign foreign_of(const struct diag_sock *s)
 	return f;
 }
 
-/* The sockets that a prediction stands on, as a number that tells two moments apart. A connect adds to its peer's port
- * by itself: there only those count that could have answered, and how many wait at them. */
+/* Is it what the call itself has put there: its socket, or the other end that a connect has got? */
+static bool is_own(const struct hook *h, const struct outside_list *l, const struct diag_sock *s)
+{
+	return s->cookie == l->own || (h->call.call == SNAG_CALL_connect && s->peer.port &&
+				       s->peer.port == h->out.local.port);
+}
+
+/* The sockets that a prediction stands on, as a number that tells two moments apart: who is there, in what state, and
+ * whether somebody has accepted it. */
 static uint64_t sum_of(const struct hook *h, const struct outside_list *l)
 {
-	bool connects = h->call.call == SNAG_CALL_connect;
-	uint64_t sum = connects && h->out.ret == 0 && h->out.seen ? 0 : 1;	/* its own place in the queue apart */
+	uint64_t sum = 1;
 	for (uint32_t i = 0; i < l->n; i++) {
 		const struct diag_sock *s = &l->sock[i];
-		if (s->cookie != l->own && (!connects || s->state == TCP_LISTEN))
-			sum += (s->cookie << 8 | s->state) * 0x9e3779b97f4a7c15ull;
-		if (connects)
-			sum += s->queue_len + is_request(s);
+		if (is_own(h, l, s))
+			sum -= is_queued(s);
+		else
+			sum += (s->cookie << 8 | s->state << 1 | !s->inode) * 0x9e3779b97f4a7c15ull;
+		sum += s->queue_len;
 	}
 	return sum;
 }
@@ -216,6 +229,7 @@ void outside_enter(struct hook *h, const struct outside_list *l)
 	if (whole && h->call.call == SNAG_CALL_connect && l->proto == SNAG_PROTO_TCP)
 		tell_queue(h, l);
 	h->stood = sum_of(h, l);
+	h->stood_version = l->version;
 }
 
 /* ---- afterwards ---- */
@@ -223,7 +237,7 @@ void outside_enter(struct hook *h, const struct outside_list *l)
 bool outside_raced(struct hook *h)
 {
 	struct outside_list *l = h->stood ? outside_ask(h) : NULL;
-	bool raced = l && sum_of(h, l) != h->stood;
+	bool raced = l && (l->version != h->stood_version || sum_of(h, l) != h->stood);
 	outside_free(l);
 	return raced;
 }
