@@ -52,7 +52,6 @@ void arrivals_seen(void)
 	int fd = load_acquire(&set) - 1;
 	if (fd >= 0)
 		sys_call(SYS_epoll_pwait, fd, e, ARRAY_LEN(e), 0, NULL, 0);
-	news_heard();
 }
 
 void arrivals_end(void)

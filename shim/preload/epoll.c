@@ -4,7 +4,6 @@
  * event is taken out of what the program gets, and the wait goes on. */
 #include "epset.h"
 #include "held.h"
-#include "news.h"
 #include "resets.h"
 #include "wait.h"
 
@@ -29,12 +28,9 @@ static int real_wait(const struct epoll_wait_args *a, uint64_t end)
 static int filter(const struct epoll_wait_args *a, int n)
 {
 	int kept = 0;
-	for (int i = 0; i < n; i++) {
-		if (epset_is_timer(a->events[i].data.u64))
-			news_heard();
-		else if (!held_event(a->epfd, &a->events[i]))
+	for (int i = 0; i < n; i++)
+		if (!epset_is_timer(a->events[i].data.u64) && !held_event(a->epfd, &a->events[i]))
 			a->events[kept++] = a->events[i];
-	}
 	return kept;
 }
 

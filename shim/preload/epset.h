@@ -42,7 +42,7 @@ void epset_put(const struct epset_places *p);
 
 /* Wake whoever waits in any set (or in one, and then in what it is nested in) at this session time at the latest. */
 void epset_wake_at(uint64_t due);
-/* Is this event's data that of such a timer? */
+/* Is this event's data that of such a timer, or of news.h? */
 bool epset_is_timer(uint64_t data);
 /* Nothing more to wake for: the timers are closed. */
 void epset_rest(void);

@@ -22,13 +22,6 @@ void news_enter(int epfd, uint64_t data)
 		sys_call(SYS_epoll_ctl, epfd, EPOLL_CTL_ADD, fd, &e);
 }
 
-void news_heard(void)
-{
-	int fd = load_acquire(&bell) - 1;
-	if (fd >= 0)
-		bell_heard(fd);
-}
-
 void news_end(void)
 {
 	int fd = load_relaxed(&bell) ? __atomic_exchange_n(&bell, 0, __ATOMIC_ACQ_REL) : 0;

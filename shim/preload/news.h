@@ -7,8 +7,6 @@
 
 /* The set reports it, edge-triggered, with this data. Under ready_lock, or without: it may be in there already. */
 void news_enter(int epfd, uint64_t data);
-/* One of the sets has reported something. */
-void news_heard(void);
 void news_end(void);
 
 #endif

@@ -1,47 +1,59 @@
 #include <session/bell.h>
 
 #include <base/sys.h>
+#include <errno.h>
 #include <fcntl.h>
-#include <sys/inotify.h>
+#include <session/folder.h>
+#include <string.h>
+#include <sys/stat.h>
 
-static int watch(int bell, int file)
+/* NAME.bell; in the folder in which NAME stands. */
+static int open_in(int folder, const char *name, int flags)
 {
-	char path[32];
+	char bell[SNAG_SESSION_NAME_MAX + 8];
 	size_t len = 0;
+	struct stat st;
 
-	sys_append(path, sizeof(path), &len, "/proc/self/fd/");
-	sys_append_number(path, sizeof(path), &len, (uint64_t)file);
-	return (int)sys_call(SYS_inotify_add_watch, bell, path, IN_ATTRIB);
+	if (sys_call(SYS_newfstatat, folder, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return -ENOENT;
+	sys_append(bell, sizeof(bell), &len, name);
+	sys_append(bell, sizeof(bell), &len, ".bell");
+	if (flags == O_RDONLY)
+		sys_call(SYS_mknodat, folder, bell, S_IFIFO | 0600, 0);
+	int fd = sys_openat(folder, bell, flags | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC, 0);
+	if (fd < 0 || (sys_fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode)))
+		return fd;
+	sys_close(fd);
+	return -EACCES;
+}
+
+static int open_bell(const struct session *s, int flags)
+{
+	char name[SNAG_SESSION_NAME_MAX];
+	int fd = -ENOENT;
+
+	memcpy(name, s->header->name, sizeof(name));
+	name[sizeof(name) - 1] = '\0';
+	for (unsigned i = 0; i < FOLDERS && fd < 0 && session_name_ok(name); i++) {
+		int folder = folder_open(i, false, NULL);
+
+		if (folder < 0)
+			continue;
+		fd = open_in(folder, name, flags);
+		sys_close(folder);
+	}
+	return fd;
 }
 
 int bell_open(const struct session *s)
 {
-	int file = session_open_file(s), rc = file;
-	int bell = file < 0 ? file : sys_high_fd((int)sys_call(SYS_inotify_init1, IN_CLOEXEC | IN_NONBLOCK));
-
-	if (bell >= 0)
-		rc = watch(bell, file);
-	if (file >= 0)
-		sys_close(file);
-	if (bell >= 0 && rc < 0)
-		sys_close(bell);
-	return bell < 0 ? bell : rc < 0 ? rc : bell;
-}
-
-void bell_heard(int fd)
-{
-	_Alignas(struct inotify_event) char events[1024];
-
-	while (sys_read(fd, events, sizeof(events)) > 0)
-		continue;
+	return sys_high_fd(open_bell(s, O_RDONLY));
 }
 
 void bell_ring(const struct session *s)
 {
-	int file = session_open_file(s);
+	int fd = open_bell(s, O_WRONLY);
 
-	if (file < 0)
-		return;
-	sys_call(SYS_utimensat, file, NULL, NULL, 0);
-	sys_close(file);
+	if (fd >= 0)
+		sys_close(fd);
 }

@@ -1,15 +1,15 @@
 /* bell.h - a word from outside to all that wait in a session: something that a wait may hang on has changed (snag ctl).
- * The session's file is touched, and whoever waits watches it: inotify(7). */
+ * A named pipe beside the session's file, which nobody writes to: whoever has it open to read, and waits for edges, is
+ * woken when a writer closes it (fs/pipe.c, pipe_release()). Unlike inotify(7), whose descriptors take milliseconds to
+ * close. */
 #ifndef SESSION_BELL_H
 #define SESSION_BELL_H
 
 #include <session/session.h>
 
-/* A descriptor that is readable once the bell has been rung, closed on exec, numbered 512 or above where the limit allows.
- * -errno: the file is out of reach, or the user has no watches left. */
+/* A descriptor with an edge (EPOLLET) for each ring, closed on exec, numbered 512 or above where the limit allows. -errno:
+ * the folder is out of reach. */
 int bell_open(const struct session *s);
-/* Until it is rung again. Look at what may have changed after this. */
-void bell_heard(int fd);
 
 void bell_ring(const struct session *s);
 

@@ -307,20 +307,15 @@ int session_attach(struct session *s, const char *name, const struct session_siz
 	return rc;
 }
 
-int session_open_file(const struct session *s)
-{
-	char name[SNAG_SESSION_NAME_MAX];
-
-	memcpy(name, s->header->name, sizeof(name));
-	name[sizeof(name) - 1] = '\0';
-	return session_name_ok(name) ? file_open(name) : -ENOENT;
-}
-
 /* By path, for kernels without MADV_POPULATE_WRITE. */
 static int room_by_path(struct session *s, uint64_t from, uint64_t n)
 {
-	int fd = session_open_file(s), rc;
+	char name[SNAG_SESSION_NAME_MAX];
+	int fd, rc;
 
+	memcpy(name, s->header->name, sizeof(name));
+	name[sizeof(name) - 1] = '\0';
+	fd = session_name_ok(name) ? file_open(name) : -ENOENT;
 	if (fd < 0)
 		return fd;
 	rc = (int)sys_call(SYS_fallocate, fd, FALLOC_FL_KEEP_SIZE, from, n);

@@ -102,9 +102,9 @@ static void remove_beside(int folder, const char *entry, void *arg)
 	size_t n = strlen(name);
 	struct stat st;
 
-	/* Links, and the socket that takes orders for its keeper; a regular file NAME.x is another session's. */
+	/* Links, the socket that takes orders for its keeper, and the bell; a regular file NAME.x is another session's. */
 	if (strncmp(entry, name, n) || entry[n] != '.' ||
-	    sys_call(SYS_newfstatat, folder, entry, &st, AT_SYMLINK_NOFOLLOW) < 0 || !(S_ISLNK(st.st_mode) || S_ISSOCK(st.st_mode)))
+	    sys_call(SYS_newfstatat, folder, entry, &st, AT_SYMLINK_NOFOLLOW) < 0 || S_ISREG(st.st_mode) || S_ISDIR(st.st_mode))
 		return;
 	sys_call(SYS_unlinkat, folder, entry, 0);
 }

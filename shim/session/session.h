@@ -65,15 +65,12 @@ void session_detach(struct session *s);
 int session_grow_socks(struct session *s);
 int session_grow_ring(struct session *s);
 
-/* Unlink the file, and the symbolic links and sockets NAME.* that stand beside it. Mappings live on. */
+/* Unlink the file, and the symbolic links, sockets and pipes NAME.* that stand beside it. Mappings live on. */
 void session_remove(const char *name);
 
 /* Ends the session for newcomers if no process and no ticket is left (the keeper, after proc_reap): true, it is closed,
  * now or before. Decided under the lock, as joining is, so that nobody joins a session that its keeper has left. */
 bool session_close(struct session *s);
-
-/* The session's file, once more: a descriptor, closed on exec; or -errno. */
-int session_open_file(const struct session *s);
 
 /* Session time: nanoseconds of CLOCK_MONOTONIC since the session began. */
 uint64_t session_now(const struct session *s);

@@ -43,7 +43,6 @@
 #define session_locked step_session_locked
 #define session_name_ok step_session_name_ok
 #define session_now step_session_now
-#define session_open_file step_session_open_file
 #define session_remove step_session_remove
 #define session_repair step_session_repair
 #define session_tracing step_session_tracing
