@@ -36,8 +36,9 @@ struct fault_state {
 	uint32_t least;		/* blackhole, self: what silence_deafen answered */
 	uint32_t late;		/* serial, while a process is to end its connection attempt, as `attempt` says; 0: none is */
 	struct fault_late attempt;
+	struct snag_addr local, peer;	/* reset: what it was connected as; family 0: nothing to say */
 };
-_Static_assert(sizeof(struct fault_state) == 128, "fault_state stands in shared memory");
+_Static_assert(sizeof(struct fault_state) == 176, "fault_state stands in shared memory");
 
 struct fault_table {
 	struct queue_table queues;

@@ -6,6 +6,7 @@
 #include "pending.h"
 #include "ready.h"
 #include "spurious.h"
+#include "resets.h"
 #include "stream.h"
 #include <base/addr.h>
 #include <effects/refuse.h>
@@ -91,8 +92,10 @@ HOOK int connect(int fd, const struct sockaddr *sa, socklen_t len)
 		if (unlikely(engine_exact(&engine)))
 			h.out.tcp_state = facts_tcp_state(&h.call);
 	}
-	if (!h.out.err || h.out.err == EINPROGRESS)
+	if (!h.out.err || h.out.err == EINPROGRESS) {
+		resets_over(h.ref);
 		stream_made(&h, fd, h.ref);
+	}
 	return (int)hook_leave(&h);
 }
 

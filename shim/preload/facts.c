@@ -103,13 +103,23 @@ static bool fact_tcp_state(struct snag_call *c, const void *caller)
 	return c->tcp_state != 0;
 }
 
-bool facts_local(int fd, struct snag_addr *a)
+static bool address(int fd, long call, struct snag_addr *a)
 {
 	struct sockaddr_storage ss;
 	socklen_t len = sizeof(ss);
-	if (sys_call(SYS_getsockname, fd, &ss, &len) < 0 || len > sizeof(ss))
+	if (sys_call(call, fd, &ss, &len) < 0 || len > sizeof(ss))
 		return false;
 	return addr_from_sockaddr(a, (struct sockaddr *)&ss, len, NULL, NULL);
+}
+
+bool facts_local(int fd, struct snag_addr *a)
+{
+	return address(fd, SYS_getsockname, a);
+}
+
+bool facts_peer(int fd, struct snag_addr *a)
+{
+	return address(fd, SYS_getpeername, a);
 }
 
 static bool fact_local(struct snag_call *c, const void *caller)

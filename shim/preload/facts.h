@@ -13,5 +13,7 @@ uint8_t facts_tcp_state(const struct snag_call *c);
 
 /* The address of a socket's own end, as getsockname() says; false: none to be had. */
 bool facts_local(int fd, struct snag_addr *a);
+/* The same of its peer, as getpeername() says. */
+bool facts_peer(int fd, struct snag_addr *a);
 
 #endif

@@ -33,6 +33,8 @@ static bool enter_socket(long number, const long a[6], long *ret)
 	case SYS_setsockopt: *ret = setsockopt(INT(0), INT(1), INT(2), PTR(3), (socklen_t)a[4]); return true;
 	case SYS_sendto: *ret = sendto(INT(0), PTR(1), (size_t)a[2], INT(3), PTR(4), (socklen_t)a[5]); return true;
 	case SYS_recvfrom: *ret = recvfrom(INT(0), PTR(1), (size_t)a[2], INT(3), PTR(4), PTR(5)); return true;
+	case SYS_getsockname: *ret = getsockname(INT(0), PTR(1), PTR(2)); return true;
+	case SYS_getpeername: *ret = getpeername(INT(0), PTR(1), PTR(2)); return true;
 	case SYS_getsockopt: *ret = getsockopt(INT(0), INT(1), INT(2), PTR(3), PTR(4)); return true;
 	case SYS_sendmsg: *ret = sendmsg(INT(0), PTR(1), INT(2)); return true;
 	case SYS_recvmsg: *ret = recvmsg(INT(0), PTR(1), INT(2)); return true;

@@ -1,8 +1,9 @@
-/* name.c - sockets and their local names: socket, socketpair, bind, listen */
+/* name.c - sockets and their names: socket, socketpair, bind, listen, getsockname, getpeername */
 #include "enforce.h"
 #include "facts.h"
 #include "hook.h"
 #include "identity.h"
+#include "resets.h"
 #include "pending.h"
 #include "overflow.h"
 #include <base/addr.h>
@@ -119,4 +120,36 @@ HOOK int listen(int fd, int backlog)
 		}
 	}
 	return (int)hook_leave(&h);
+}
+
+/* ---- questions ---- */
+
+typedef int address_fn(int fd, struct sockaddr *sa, socklen_t *len);
+
+/* Of a connection that a rule has reset: as the kernel answers of one that received a RST. */
+static int answer(address_fn *ask, int fd, bool peer, struct sockaddr *sa, socklen_t *len)
+{
+	struct sockaddr_storage ss;
+	struct snag_addr was;
+	if (likely(!resets_address(fd, peer, &was)) || !hook_readable(len, sizeof(*len)))
+		return ask(fd, sa, len);
+	socklen_t room = *len;
+	int r = ask(fd, sa, len);
+	if (r == 0) {
+		*len = addr_to_sockaddr(&was, &ss);
+		memcpy(sa, &ss, room < *len ? room : *len);
+	}
+	return r;
+}
+
+HOOK int getsockname(int fd, struct sockaddr *sa, socklen_t *len)
+{
+	real_need();
+	return answer(real.getsockname, fd, false, sa, len);
+}
+
+HOOK int getpeername(int fd, struct sockaddr *sa, socklen_t *len)
+{
+	real_need();
+	return answer(real.getpeername, fd, true, sa, len);
 }

@@ -69,6 +69,16 @@ static int raw_getsockopt(int fd, int level, int name, void *value, socklen_t *l
 	return (int)real_edge(sys_call(SYS_getsockopt, fd, level, name, value, len));
 }
 
+static int raw_getsockname(int fd, struct sockaddr *sa, socklen_t *len)
+{
+	return (int)real_edge(sys_call(SYS_getsockname, fd, sa, len));
+}
+
+static int raw_getpeername(int fd, struct sockaddr *sa, socklen_t *len)
+{
+	return (int)real_edge(sys_call(SYS_getpeername, fd, sa, len));
+}
+
 static int raw_close(int fd)
 {
 	return (int)real_edge(sys_call(SYS_close, fd));
@@ -279,6 +289,8 @@ struct real real = {
 	.shutdown = raw_shutdown,
 	.setsockopt = raw_setsockopt,
 	.getsockopt = raw_getsockopt,
+	.getsockname = raw_getsockname,
+	.getpeername = raw_getpeername,
 	.close = raw_close,
 	.close_range = raw_close_range,
 	.dup = raw_dup,
@@ -321,7 +333,7 @@ static const struct {
 	size_t place;
 } table[] = {
 	SAME(socket),	  SAME(socketpair), SAME(bind),	       SAME(listen),   SAME(accept), SAME(accept4),
-	SAME(connect),	  SAME(shutdown),   SAME(setsockopt), SAME(getsockopt),  SAME(close),    SAME(close_range), SAME(dup),
+	SAME(connect),	  SAME(shutdown),   SAME(setsockopt), SAME(getsockopt), SAME(getsockname), SAME(getpeername),  SAME(close),    SAME(close_range), SAME(dup),
 	SAME(dup2),	  SAME(dup3),	    SAME(fcntl),       SAME(execve),   SAME(execveat), SAME(sendmsg),
 	SAME(recvmsg),	  SAME(sendmmsg),   SAME(recvmmsg),    SAME(syscall),  SAME(prctl),  SAME(fclose), SAME(fileno),
 	SAME(fork),	  SAME(forkpty),    SAME(daemon),      SAME(posix_spawn), SAME(posix_spawnp),

@@ -29,6 +29,8 @@ struct real {
 	int (*connect)(int fd, const struct sockaddr *sa, socklen_t len);
 	int (*shutdown)(int fd, int how);
 	int (*setsockopt)(int fd, int level, int name, const void *value, socklen_t len);
+	int (*getsockname)(int fd, struct sockaddr *sa, socklen_t *len);
+	int (*getpeername)(int fd, struct sockaddr *sa, socklen_t *len);
 	int (*getsockopt)(int fd, int level, int name, void *value, socklen_t *len);
 	int (*close)(int fd);
 	int (*close_range)(unsigned first, unsigned last, int flags);

@@ -1,6 +1,7 @@
 /* resets.c - connections that are reset at this moment */
 #include "resets.h"
 #include "epset.h"
+#include "facts.h"
 #include "fdtab.h"
 #include "ready.h"
 #include "self.h"
@@ -14,6 +15,11 @@
 #include <snag/plan.h>
 
 #define BUSY_NS NSEC_PER_SEC	/* a reset by another thread takes far less; its thread may have died in it */
+
+static struct fault_state *state_of(struct sock_ref r)
+{
+	return fault_find(session.faults, load_acquire(&session.header->socks_ready), r.sock, r.serial);
+}
 
 /* For the model it is as if the program had disconnected it: what connect chose is given back (net/ipv4/tcp.c,
  * tcp_done()). */
@@ -57,6 +63,15 @@ static void end_it(struct fault_state *f, const struct epset_places *places)
 	sys_futex(&f->busy, FUTEX_WAKE, INT_MAX, NULL);
 }
 
+/* The socket is connected anew, with a port of its own choice, and from another address where it loses its peer. */
+static void remember(struct fault_state *f, int fd)
+{
+	if (!facts_local(fd, &f->local))
+		f->local.family = 0;
+	if (!facts_peer(fd, &f->peer))
+		f->peer.family = 0;
+}
+
 int resets_do(int fd, struct sock_ref r, struct fault_state *f, unsigned end)
 {
 	struct epset_places places;
@@ -64,6 +79,8 @@ int resets_do(int fd, struct sock_ref r, struct fault_state *f, unsigned end)
 	begin(f, r, &places);
 	if (f && (load_relaxed(&f->spent) & SNAG_SPENT_DEAF))
 		silence_hear(fd, (int)load_relaxed(&f->least));
+	if (f)
+		remember(f, fd);
 	int result = reset_connection(fd, end, &strayed);
 	if (f)
 		store_release(&f->strayed, strayed);
@@ -100,7 +117,23 @@ bool resets_stray(struct fault_state *f, int err)
 bool resets_met(int fd)
 {
 	struct sock_ref r = load_relaxed(&ready_flags) & READY_BREAKS ? fdtab_get(fd) : (struct sock_ref){ 0 };
-	struct fault_state *f =
-		r.sock ? fault_find(session.faults, load_acquire(&session.header->socks_ready), r.sock, r.serial) : NULL;
+	struct fault_state *f = r.sock ? state_of(r) : NULL;
 	return f && wait_for_end(f);
+}
+
+bool resets_address(int fd, bool peer, struct snag_addr *a)
+{
+	struct sock_ref r = self_active() ? fdtab_get(fd) : (struct sock_ref){ 0 };
+	struct fault_state *f = r.sock ? state_of(r) : NULL;
+	if (likely(!f || !(load_acquire(&f->spent) & SNAG_SPENT_RESET)))
+		return false;
+	*a = peer ? f->peer : f->local;
+	return a->family != 0;
+}
+
+void resets_over(struct sock_ref r)
+{
+	struct fault_state *f = state_of(r);
+	if (f)
+		f->local.family = f->peer.family = 0;
 }

@@ -16,4 +16,9 @@ bool resets_stray(struct fault_state *f, int err);
 /* Is the socket at fd being reset? Waits for the end: what was seen of it before is to be looked at once more. */
 bool resets_met(int fd);
 
+/* What a connection that was reset had for an address of its own, or its peer's. False: fd is none. */
+bool resets_address(int fd, bool peer, struct snag_addr *a);
+/* The program connects or disconnects the socket: from now on the kernel speaks of its addresses. */
+void resets_over(struct sock_ref r);
+
 #endif

@@ -255,6 +255,24 @@ print(a.send(b'x'), len(a.getsockopt(0, 4, 40)))"
   assert_output "1 0"
 }
 
+@test "a connection that was reset keeps its names, until the program connects the socket anew" {
+  local end role
+  for end in self both peer; do
+    for role in client accepted; do
+      python "recv role=$role nth=2: reset=$end" "
+s, o = (a, b) if '$role' == 'client' else (b, a)
+was = s.getsockname(), s.getpeername(); o.send(b'x'); s.recv(1); s.setblocking(False)
+name(s.recv, 1); print(s.getsockname() == was[0], name(s.getpeername) in ((was[1],) if '$end' == 'peer' else ('ENOTCONN',)))
+s.setblocking(True); l2 = socket.socket(); l2.bind(('127.0.0.2', 0)); l2.listen()
+import ctypes; ctypes.CDLL(None).connect(s.fileno(), (ctypes.c_char * 16)(), 16)
+s.connect(l2.getsockname()); c = l2.accept()[0]
+print(s.getsockname() == c.getpeername(), s.getpeername() == l2.getsockname())"
+      assert_output "True True
+True True"
+    done
+  done
+}
+
 @test "a stall that cannot be hidden makes the thread wait" {
   python 'recv role=client first=1: stall=300ms' "
 a.setblocking(False); b.setblocking(False); n = 0
