@@ -42,7 +42,7 @@ said 'needed library' < <(readelf -d "$library" | sed -n 's/.*(NEEDED).*\[\(.*\)
 allowed='^(__errno_location|clock_gettime|dl_iterate_phdr|environ|getauxval|mem(chr|cmp|cpy|move|set)|str(chr|cmp|len|ncmp|nlen|rchr))$'
 said 'wants from the C library' < <(nm -D --undefined-only "$library" | awk '$1 == "U" {print $2}' | grep -vE "$allowed")
 said 'wants weakly from the C library' < <(nm -D --undefined-only "$library" |
-  awk '$1 == "w" {print $2}' | grep -vxE 'dlsym|pthread_testcancel')
+  awk '$1 == "w" {print $2}' | grep -vxE 'dlsym|pthread_testcancel|__libc_single_threaded')
 
 libc=$(ldconfig -p | awk '$1 == "libc.so.6" {print $NF; exit}')
 words='^(__)?(read|write)v?(_chk)?$|p(read|write)v(64v)?2|recv|^(__)?send|splice|poll|select|sock|bind|listen|accept|connect|shutdown|close|dup|fcntl|fork|clone|exec|spawn|popen|system|daemon|forkpty|_exit$|_Exit|exit$|(send|recv)m?msg|syscall|freopen|pidfd_getfd'
