@@ -37,6 +37,6 @@ void predict_port(const struct question *q, const struct bind_claim *self);
 /* May something that closed be left on the TCP port of `new`, and refuse it? *options: what all of it has. */
 bool predict_lingers(const struct model *m, const struct bind_claim *new, uint64_t now_ns, uint8_t *options);
 
-predict_fn predict_bind, predict_connect;
+predict_fn predict_bind, predict_bind_unix, predict_connect, predict_connect_unix;
 
 #endif

@@ -177,55 +177,6 @@ static void predict_bind_inet(const struct question *q)
 		predict_withhold(q, unsure);
 }
 
-/* unix_bind_bsd() (net/unix/af_unix.c): a path that exists is refused, whoever made it. */
-static void predict_bind_path(const struct question *q, bool bound)
-{
-	const struct snag_call *c = q->c;
-
-	if (!c->path_err)
-		predict_refuse(q, EADDRINUSE, SNAG_WHY_HELD);
-	else if (c->path_err != ENOENT || c->folder_err)
-		predict_refuse(q, c->path_err != ENOENT ? c->path_err : c->folder_err, SNAG_WHY_NONE);
-	else if (bound)
-		predict_refuse(q, EINVAL, SNAG_WHY_ALREADY_BOUND);
-	else
-		predict_allow(q);
-}
-
-/* unix_bind_abstract(): a name is gone with its socket. */
-static void predict_bind_name(const struct question *q, bool bound)
-{
-	struct bind_claim new = {.addr = q->c->addr, .domain = AF_UNIX};
-	bool held = port_ask(q->m, SNAG_PROTO_UNIX, q->c->sock, &new, q->now_ns, &q->v->holder) != BIND_FREE;
-
-	if (bound)
-		predict_refuse(q, EINVAL, SNAG_WHY_ALREADY_BOUND);
-	else if (held)
-		predict_refuse(q, EADDRINUSE, SNAG_WHY_HELD);
-	else
-		predict_allow(q);
-}
-
-/* unix_bind(), unix_validate_addr(). */
-static void predict_bind_unix(const struct question *q)
-{
-	const struct snag_call *c = q->c;
-	bool bound = q->r->local.family == AF_UNIX && q->r->state >= SNAG_STATE_BOUND;
-
-	if (c->addr_len && (c->addr_family != AF_UNIX || c->addr_len > sizeof(sa_family_t) + SNAG_PATH_MAX))
-		predict_refuse(q, EINVAL, SNAG_WHY_WRONG_TYPE);
-	else if (c->addr_len == sizeof(sa_family_t))
-		predict_allow(q);	/* unix_autobind(): it gets a name, unless it has one */
-	else if (c->addr.family != AF_UNIX || !c->path_len || c->path_len > SNAG_PATH_MAX)
-		predict_withhold(q, SNAG_UNSURE_UNMODELLED);
-	else if (c->path[0] && predict_knows(q, SNAG_FACT_PATH))
-		predict_bind_path(q, bound);
-	else
-		predict_bind_name(q, bound);
-	if (c->path_len && c->path[0] && !predict_knows(q, SNAG_FACT_PATH))
-		predict_withhold(q, SNAG_UNSURE_MACHINE);	/* what became of the file since */
-}
-
 void predict_bind(const struct question *q)
 {
 	if (q->r->proto == SNAG_PROTO_UNIX)
