@@ -61,10 +61,23 @@ static bool met_itself(const struct snag_call *c, const struct snag_outcome *o)
 
 #define FIRST_RETRY_NS (900 * NSEC_PER_MSEC)	/* TCP_TIMEOUT_INIT (include/net/tcp.h) is a second */
 
+/* A call that finds a connection in the queue is back sooner; one that sleeps has to be woken. */
+#define WAKING_NS 20000
+
+/* An accept that was to wait: until somebody came, or something ended it. */
+static bool has_waited(const struct snag_call *c, const struct snag_outcome *o)
+{
+	if (!o->real_err)
+		return o->end_ns >= c->start_ns + WAKING_NS;
+	return o->real_err == EAGAIN || o->real_err == EINTR || o->real_err == EINVAL;	/* shutdown() of a listener */
+}
+
 bool engine_foretold(const struct snag_call *c, const struct snag_plan *p, const struct snag_outcome *o)
 {
 	if (p->sure != SNAG_WAITS)
 		return o->real_err == p->model_err;
+	if (c->call == SNAG_CALL_accept || c->call == SNAG_CALL_accept4)
+		return has_waited(c, o);
 	return o->real_err == EINPROGRESS || o->real_err == EINTR || o->real_err == ETIMEDOUT ||
 	       o->end_ns >= c->start_ns + FIRST_RETRY_NS;
 }

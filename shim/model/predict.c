@@ -32,10 +32,10 @@ void predict_withhold(const struct question *q, enum snag_unsure unsure)
 	q->v->unsure = (uint8_t)unsure;
 }
 
-void predict_wait(const struct question *q, enum snag_why why)
+void predict_wait(const struct question *q, int timeout_err, enum snag_why why)
 {
 	q->v->sure = SNAG_WAITS;
-	q->v->err = EINPROGRESS;	/* where SO_SNDTIMEO ends it */
+	q->v->err = timeout_err;
 	q->v->why = (uint8_t)why;
 }
 
@@ -157,7 +157,8 @@ static void predict_listen(const struct question *q)
 		predict_listen_port(q);
 }
 
-/* inet_csk_accept(), unix_accept(): a connection that waits is taken; without one, only who may not wait has an answer. */
+/* inet_csk_accept(), unix_accept(): a connection that waits is taken; without one, who may not wait is told, and others
+ * wait until one comes or SO_RCVTIMEO has passed. */
 static void predict_accept(const struct question *q)
 {
 	const struct model_sock *r = q->r;
@@ -173,6 +174,8 @@ static void predict_accept(const struct question *q)
 		predict_allow(q);
 	else if (predict_knows(q, SNAG_FACT_QUEUE | SNAG_FACT_BLOCKING) && !q->c->blocking)
 		predict_refuse(q, EAGAIN, SNAG_WHY_NONE);
+	else if (predict_knows(q, SNAG_FACT_QUEUE | SNAG_FACT_BLOCKING))
+		predict_wait(q, EAGAIN, SNAG_WHY_NONE);
 	else
 		predict_withhold(q, SNAG_UNSURE_PEER);
 }

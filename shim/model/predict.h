@@ -19,8 +19,8 @@ typedef void predict_fn(const struct question *q);
 void predict_allow(const struct question *q);
 void predict_refuse(const struct question *q, int err, enum snag_why why);
 void predict_withhold(const struct question *q, enum snag_unsure unsure);
-/* A blocking call finds no answer. */
-void predict_wait(const struct question *q, enum snag_why why);
+/* A blocking call finds no answer; what SO_SNDTIMEO or SO_RCVTIMEO would make of it. */
+void predict_wait(const struct question *q, int timeout_err, enum snag_why why);
 
 static inline bool predict_knows(const struct question *q, unsigned fact)
 {

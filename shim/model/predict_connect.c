@@ -192,9 +192,9 @@ static void predict_listener(const struct question *q, const struct snag_addr *l
 	if (answer == LISTENER_ROOM)
 		predict_allow(q);
 	else if (answer == LISTENER_FULL && !leaves_doubt(q, peer))
-		predict_wait(q, SNAG_WHY_QUEUE_FULL);
+		predict_wait(q, EINPROGRESS, SNAG_WHY_QUEUE_FULL);
 	else if (answer == LISTENER_SYN_FULL && !meets_remains(q, local, peer))
-		predict_wait(q, SNAG_WHY_SYN_QUEUE_FULL);
+		predict_wait(q, EINPROGRESS, SNAG_WHY_SYN_QUEUE_FULL);
 	else if (answer == LISTENER_NONE)
 		predict_refuse(q, ECONNREFUSED, SNAG_WHY_NO_LISTENER);
 	else

@@ -245,3 +245,31 @@ ok established
 EISCONN established"
   done
 }
+
+@test "accept with nobody in the queue waits: for a client, a timeout, a shutdown" {
+  run --separate-stderr "$SNAG" run -q --audit -o "$WORK/t.jsonl" -- "$PYTHON" -c '
+import socket, struct, threading
+s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen(4); kept = []
+def later(tid, act):
+    while open(f"/proc/self/task/{tid}/wchan").read() != "inet_csk_accept": pass
+    act()
+def accept(act=None):
+    t = threading.Thread(target=later, args=(threading.get_native_id(), act)) if act else None
+    if t: t.start()
+    try: s.accept()[0].close(); print("ok")
+    except OSError as e: print(type(e).__name__)
+    if t: t.join()
+def timeout(us): s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 0, us))
+accept(lambda: kept.append(socket.create_connection(s.getsockname())))
+timeout(20000); accept()
+timeout(0); accept(lambda: s.shutdown(socket.SHUT_RD))' 3>&-
+  assert_success
+  assert_output "ok
+BlockingIOError
+OSError"
+  [[ $stderr == "audit: "*" right, 0 wrong, "* ]]
+  run jq -r 'select(.call == "accept4") | .model' "$WORK/t.jsonl"
+  assert_output "waits
+waits
+waits"
+}
