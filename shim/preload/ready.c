@@ -17,7 +17,7 @@ uint32_t ready_flags;
 uint32_t ready_changes;
 
 #define SPINS 10
-#define NAP_NS NSEC_PER_MSEC	/* a waiter that nobody wakes: its process was forked meanwhile */
+#define NAP_NS (50 * NSEC_PER_MSEC)	/* at most; whoever lets go of the lock wakes one */
 #define RECHECK_NS (50 * NSEC_PER_MSEC)	/* for a stall that another thread's call has begun meanwhile */
 
 static uint32_t lock;		/* thread id of the holder; 0: free */

@@ -304,8 +304,9 @@ static const char *const ways[] = { "block", "poll", "select", "level", "edge", 
 
 static int play_all(int argc, char **argv, const struct scene *scenes, size_t n)
 {
-	enum { CELLS = 14 };
+	enum { CELLS = 14, AT_ONCE = 5 };
 	pid_t pid[CELLS];
+	int status[CELLS];
 	if (argc != 4)
 		return 2;
 	real = strcmp(argv[1], "real") == 0;
@@ -317,6 +318,8 @@ static int play_all(int argc, char **argv, const struct scene *scenes, size_t n)
 	if (!scene || text == MAP_FAILED)
 		return 2;
 	for (int i = 0; i < CELLS; i++) {
+		if (i >= AT_ONCE)
+			status[i - AT_ONCE] = status_of(pid[i - AT_ONCE]);
 		pid[i] = (pid_t)MUST(fork());
 		if (pid[i])
 			continue;
@@ -327,10 +330,11 @@ static int play_all(int argc, char **argv, const struct scene *scenes, size_t n)
 		_exit(0);
 	}
 	for (int i = 0; i < CELLS; i++) {
-		int status = status_of(pid[i]);
+		if (i >= CELLS - AT_ONCE)
+			status[i] = status_of(pid[i]);
 		printf("%s", text + i * SAY_MAX);
-		if (status)
-			printf("\n%s %d view ended with %d\n", ways[i / 2], i % 2 ? 4 : 1, status);
+		if (status[i])
+			printf("\n%s %d view ended with %d\n", ways[i / 2], i % 2 ? 4 : 1, status[i]);
 	}
 	return 0;
 }

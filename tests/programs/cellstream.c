@@ -291,7 +291,7 @@ static bool act_send(void)
 	long asked = left, r = asked ? send(a, bulk, (size_t)asked, MSG_NOSIGNAL) : 0;
 	left -= r > 0 ? r : 0;
 	was_short |= r > 0 && r < asked;
-	if (r < 0)
+	if (r < 0 && errno != EAGAIN)	/* SO_SNDTIMEO, before anything was read */
 		note_result(r);
 	pthread_mutex_unlock(&sending);
 	return left != 0;
