@@ -141,7 +141,8 @@ void conn_reset_other(struct model *m, uint32_t sock, uint64_t now_ns)
 	const struct model_sock *r = record_of(m, sock, 0);
 	uint32_t other = r ? r->other : 0;
 
-	if (other && !route_hears_loopback(r->device))	/* it goes out elsewhere */
+	/* it goes out elsewhere, or not at all */
+	if (other && (!route_hears_loopback(r->device) || !record_sends(r, &r->peer)))
 		conn_lose_sight(m, other);
 	else if (other && other != sock)
 		was_reset(m, other, now_ns);

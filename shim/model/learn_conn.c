@@ -92,7 +92,7 @@ void learn_accept(struct model *m, struct model_sock *r, const struct snag_call 
 	n->phase = MODEL_CONNECTED;
 	n->local = o->local.family ? o->local : r ? r->local : n->local;
 	n->peer = o->peer;
-	n->flags |= r ? r->flags & MODEL_HARD : 0;
+	n->flags |= r && !exact ? r->flags & MODEL_HARD : 0;	/* else as its listener was when it came: conn_reach() */
 	if (addr_is_any(&n->local))
 		n->flags |= MODEL_VAGUE;
 	record_state(n, SNAG_STATE_ESTABLISHED, now_ns);
