@@ -17,7 +17,7 @@
 #include "tables.h"
 
 #define LOCK_WAIT_NS (200 * NSEC_PER_MSEC)
-#define LOCK_ROUNDS 10
+#define LOCK_ROUNDS 25
 #define LOCK_PAUSE_NS NSEC_PER_MSEC
 
 /* All signals, those that the C library keeps for itself (cancellation) too: the kernel's set is one 64-bit word. */
@@ -115,7 +115,15 @@ static int lock_round(struct session *s, uint32_t tid)
 	return rc;
 }
 
-/* As long as owners come and go, the queue is only long, on a machine that is short of processors. */
+/* An owner that is stopped or asleep may stay so for ever. One that could run waits for a processor. */
+static bool lock_owner_runs(uint32_t owner)
+{
+	struct task t;
+
+	return owner && task_read(owner, &t) == 0 && t.state == 'R';
+}
+
+/* As long as owners come and go, or could, the queue is only long, on a machine that is short of processors. */
 static int lock_contended(struct session *s, uint32_t tid)
 {
 	int rc = -ETIMEDOUT;
@@ -126,7 +134,7 @@ static int lock_contended(struct session *s, uint32_t tid)
 
 		rc = lock_round(s, tid);
 		if ((load_acquire(&s->header->lock) & FUTEX_TID_MASK) == owner &&
-		    load_acquire(&s->tables->lock_at) == at)
+		    load_acquire(&s->tables->lock_at) == at && !lock_owner_runs(owner))
 			break;
 	}
 	return rc;

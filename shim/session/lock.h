@@ -3,7 +3,7 @@
  * Taken by compare-and-swap, contended by FUTEX_LOCK_PI, where ESRCH or FUTEX_OWNER_DIED means: the owner is dead, the
  * caller owns it now and repairs. No pthread object stands in shared memory: robust mutexes hang when a raw-clone
  * child dies inside, and C libraries lay them out differently. A wait is bounded: 200 ms
- * behind one owner (a stopped one), 2 s behind many.
+ * behind an owner that is stopped or asleep, 5 s behind one that could run, or behind many.
  * All signals are blocked in the calling thread while it is held, so no handler runs, jumps out or nests inside; that
  * costs two system calls, on calls that change a port's owner only. Never held over a call that can wait. */
 #ifndef SESSION_LOCK_H

@@ -12,8 +12,7 @@
 #include "hold.h"
 #include "tables.h"
 
-#define TICKET_UNKNOWN_NS NSEC_PER_SEC		/* a child that nobody has told us of */
-#define TICKET_KNOWN_NS (10 * NSEC_PER_SEC)	/* one that runs but has not joined */
+#define TICKET_NS (10 * NSEC_PER_SEC)	/* a child that nobody has told us of, or that runs but has not joined */
 
 /* What a process says of itself when it joins. Small, as it may run on a signal handler's stack. */
 struct self {
@@ -307,9 +306,7 @@ bool proc_alive(const struct proc *p)
 
 static bool proc_over(const struct proc *p, uint64_t now_ns)
 {
-	uint64_t patience = p->pid ? TICKET_KNOWN_NS : TICKET_UNKNOWN_NS;
-
-	return !proc_alive(p) || (p->state == PROC_TICKET && now_ns > p->since_ns + patience);
+	return !proc_alive(p) || (p->state == PROC_TICKET && now_ns > p->since_ns + TICKET_NS);
 }
 
 /* Looks at each without the lock, as that reads /proc; what is found dead is dropped under it, if it is still the same

@@ -169,6 +169,19 @@ static void a_stopped_owner_is_not_waited_for(void **state)
 	expect_mending(f);
 }
 
+/* It keeps the lock for longer than one wait, and its processor all the time. */
+static void an_owner_that_could_run_is_waited_for(void **state)
+{
+	struct fixture *f = *state;
+	pid_t owner = in_child(session_lock(&f->s, &g, 0); uint64_t end = sys_clock_ns(CLOCK_BOOTTIME) + NSEC_PER_SEC / 2;
+			       while (sys_clock_ns(CLOCK_BOOTTIME) < end) continue; session_unlock(&f->s, &g));
+
+	wait_until(load_acquire(&f->s.tables->lock_at) != LOCK_AT_UNKNOWN);
+	assert_int_equal(session_lock(&f->s, &g, 0), 0);
+	session_unlock(&f->s, &g);
+	child_ok(owner);
+}
+
 /* The owner is dead and its id was given to a living process that knows nothing of the session. */
 static void id_of_a_dead_owner_lives_on(void **state)
 {
@@ -249,6 +262,7 @@ int main(void)
 		with_session(mender_dies_too),
 		with_session(tables_are_mended_the_model_is_left),
 		with_session(a_stopped_owner_is_not_waited_for),
+		with_session(an_owner_that_could_run_is_waited_for),
 		with_session(id_of_a_dead_owner_lives_on),
 		with_session(waiters_behind_a_replaced_owner),
 		with_session(our_own_id_in_the_word_is_a_dead_owners),

@@ -17,6 +17,7 @@ static unsigned n_closed;
 static void closed(void *arg, uint32_t proc, uint32_t sock)
 {
 	(void)arg;
+	(void)proc;
 	(void)sock;
 	n_closed++;
 }
