@@ -2,6 +2,8 @@
 #include "live.h"
 #include "address.h"
 
+#include <sys/time.h>
+
 static void try_connect(struct world *w, uint8_t s, const struct step *p, struct attempt *t, struct sockaddr_storage *ss,
 			socklen_t len)
 {
@@ -42,6 +44,9 @@ OPERATION(disconnect, 3, false)
 /* The new socket, at place n. */
 static void accepted(struct world *w, struct attempt *t, uint8_t n, int fd, const struct sockaddr_storage *ss, socklen_t len)
 {
+	struct timeval patience = {.tv_usec = 100000};	/* as in make_socket(): a unix one may wait to connect */
+
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	w->fd[n] = fd;
 	w->id[n] = t->o.new_sock = t->o.new_serial = ++w->next_id;
 	w->d->proto[w->id[n]] = t->c.proto;
