@@ -31,6 +31,25 @@ static bool from_unix(struct snag_addr *a, const struct sockaddr *sa, socklen_t 
 	return true;
 }
 
+static void from_inet(struct snag_addr *a, const struct sockaddr *sa)
+{
+	struct sockaddr_in in;
+
+	memcpy(&in, sa, sizeof(in));
+	a->family = AF_INET;
+	a->port = ntohs(in.sin_port);
+	memcpy(a->ip, &in.sin_addr, 4);
+}
+
+bool addr_from_unspec(struct snag_addr *a, const struct sockaddr *sa, socklen_t len)
+{
+	*a = (struct snag_addr){0};
+	if (len < sizeof(struct sockaddr_in) || len > sizeof(struct sockaddr_storage))
+		return false;
+	from_inet(a, sa);
+	return true;
+}
+
 bool addr_from_sockaddr(struct snag_addr *a, const struct sockaddr *sa, socklen_t len, char *path, uint16_t *path_len)
 {
 	sa_family_t family;
@@ -46,11 +65,7 @@ bool addr_from_sockaddr(struct snag_addr *a, const struct sockaddr *sa, socklen_
 	if (family == AF_UNIX)
 		return from_unix(a, sa, len, path, path_len);
 	if (family == AF_INET && len >= sizeof(struct sockaddr_in)) {
-		struct sockaddr_in in;
-		memcpy(&in, sa, sizeof(in));
-		a->family = AF_INET;
-		a->port = ntohs(in.sin_port);
-		memcpy(a->ip, &in.sin_addr, 4);
+		from_inet(a, sa);
 		return true;
 	}
 	/* the kernel takes 24 bytes too (SIN6_LEN_RFC2133): the scope is then 0 */

@@ -11,6 +11,8 @@
 /* From what a program passed, reading at most len bytes of it. AF_UNIX: path and length into path/path_len (both may be
  * NULL), a hash of it into ip[]. An address too short for its family gives family AF_UNSPEC and false. */
 bool addr_from_sockaddr(struct snag_addr *a, const struct sockaddr *sa, socklen_t len, char *path, uint16_t *path_len);
+/* The same of AF_UNSPEC, which AF_INET sockets take in bind: what follows is read as an IPv4 address. */
+bool addr_from_unspec(struct snag_addr *a, const struct sockaddr *sa, socklen_t len);
 /* Back (IPv4 and IPv6 only); returns the length, 0 for other families. */
 socklen_t addr_to_sockaddr(const struct snag_addr *a, struct sockaddr_storage *ss);
 

@@ -30,8 +30,8 @@ static int check_family(const struct question *q)
 {
 	int family = q->c->addr_family ? q->c->addr_family : q->c->addr.family;
 
-	if (family == AF_UNSPEC && q->r->domain == AF_INET)
-		return UNKNOWN;
+	if (q->c->addr_len && q->c->addr_family == AF_UNSPEC && q->r->domain == AF_INET)
+		return addr_is_any(&q->c->addr) ? 0 : EAFNOSUPPORT;
 	return family == q->r->domain ? 0 : EAFNOSUPPORT;
 }
 

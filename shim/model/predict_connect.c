@@ -17,6 +17,12 @@
 
 /* ---- the arguments ---- */
 
+/* It dissolves. */
+static bool is_unspec(const struct snag_call *c)
+{
+	return c->addr_len && c->addr_family == AF_UNSPEC && c->addr.family == AF_UNSPEC;
+}
+
 /* tcp_v4_connect(), tcp_v6_connect(): the errno that the address alone earns; 0: none; -1: nobody told. */
 static int refuse_address(const struct question *q)
 {
@@ -294,12 +300,11 @@ static void predict_again(const struct question *q)
 
 static void predict_connect_tcp(const struct question *q)
 {
-	bool unspec = q->c->addr_family == AF_UNSPEC && q->c->addr.family == AF_UNSPEC;
 	int err = refuse_address(q);
 
 	if (q->c->addr_len == 1 || q->c->addr_len > sizeof(struct sockaddr_storage))
 		predict_refuse(q, EINVAL, SNAG_WHY_WRONG_TYPE);
-	else if (unspec)
+	else if (is_unspec(q->c))
 		predict_allow(q);
 	else if (q->r->phase == MODEL_ANY_PHASE)
 		predict_withhold(q, SNAG_UNSURE_PEER);
@@ -384,13 +389,11 @@ static bool udp_has_port(const struct question *q)
 
 static void predict_connect_udp(const struct question *q)
 {
-	const struct snag_addr *a = &q->c->addr;
-	bool unspec = q->c->addr_family == AF_UNSPEC && a->family == AF_UNSPEC;
 	int err = refuse_address(q);
 
 	if (q->c->addr_len == 1 || q->c->addr_len > sizeof(struct sockaddr_storage))
 		predict_refuse(q, EINVAL, SNAG_WHY_WRONG_TYPE);
-	else if (unspec)
+	else if (is_unspec(q->c))
 		predict_allow(q);
 	else if (!udp_has_port(q))
 		predict_refuse(q, EAGAIN, SNAG_WHY_NONE);

@@ -86,11 +86,14 @@ static inline __attribute__((always_inline)) bool hook_readable(const void *p, s
 {
 	return likely(hook_near(p, len)) || hook_ask_readable((uintptr_t)p, len);
 }
-/* The address argument of bind and connect; left out where it cannot be read. */
+/* The address argument of bind and connect; where it cannot be read nothing is told of it. */
 static inline __attribute__((always_inline)) void hook_addr(struct hook *h, const struct sockaddr *sa, socklen_t len)
 {
+	bool too_long = len > sizeof(struct sockaddr_storage);	/* the kernel does not read it */
+	if (!too_long && !hook_readable(sa, len))
+		return;
 	h->call.addr_len = (uint32_t)len;
-	if (len > sizeof(struct sockaddr_storage) || !hook_readable(sa, len))
+	if (too_long)
 		return;
 	if (len >= sizeof(sa->sa_family))
 		h->call.addr_family = sa->sa_family;

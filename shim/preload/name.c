@@ -86,6 +86,8 @@ HOOK int bind(int fd, const struct sockaddr *sa, socklen_t len)
 	if (!hook_enter(&h, SNAG_CALL_bind, fd))
 		return real.bind(fd, sa, len);
 	hook_addr(&h, sa, len);
+	if (unlikely(!h.call.addr_family && h.call.addr_len) && h.call.domain == AF_INET)
+		addr_from_unspec(&h.call.addr, sa, len);
 	if (hook_decide(&h)) {
 		if (likely(!engine_kernel(&engine)))
 			hook_done(&h, real.bind(fd, sa, len));

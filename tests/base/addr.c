@@ -131,6 +131,10 @@ static void test_sockaddr(void **state)
 	assert_false(addr_from_sockaddr(&b, (struct sockaddr *)&ss, (socklen_t)-1, NULL, NULL));
 
 	ss.ss_family = AF_UNSPEC;
+	assert_true(addr_from_unspec(&b, (struct sockaddr *)&ss, len));
+	assert_memory_equal(&a, &b, sizeof(a));
+	assert_false(addr_from_unspec(&b, (struct sockaddr *)&ss, len - 1));
+	assert_int_equal(b.family, AF_UNSPEC);
 	assert_true(addr_from_sockaddr(&b, (struct sockaddr *)&ss, 2, NULL, NULL));
 	ss.ss_family = AF_NETLINK;
 	assert_false(addr_from_sockaddr(&b, (struct sockaddr *)&ss, 16, NULL, NULL));

@@ -219,6 +219,33 @@ udplite EADDRINUSE
 udp ok"
 }
 
+@test "bind to AF_UNSPEC; an address that cannot be read" {
+  cat >"$WORK/unspec.py" <<'PY'
+import ctypes, errno, socket, struct
+libc = ctypes.CDLL(None, use_errno=True)
+def call(f, s, addr, length):
+    print(errno.errorcode.get(ctypes.get_errno() if f(s.fileno(), addr, length) else 0, 0), end=" ")
+def unspec(ip, port):
+    return struct.pack("=H", socket.AF_UNSPEC) + struct.pack("!H", port) + socket.inet_aton(ip) + bytes(20)
+a, b, c = socket.socket(), socket.socket(), socket.socket(socket.AF_INET6)
+call(libc.bind, a, unspec("127.0.0.1", 0), 16); call(libc.bind, a, unspec("0.0.0.0", 0), 16)
+call(libc.bind, b, unspec("0.0.0.0", a.getsockname()[1]), 16); call(libc.bind, c, unspec("0.0.0.0", 0), 28)
+for s in b, c:
+    call(libc.bind, s, ctypes.c_void_p(8), 28); call(libc.connect, s, ctypes.c_void_p(8), 28)
+PY
+  run --separate-stderr "$SNAG" run -q --audit -o "$WORK/t.jsonl" -- "$PYTHON" "$WORK/unspec.py"
+  assert_success
+  assert_output "EAFNOSUPPORT 0 EADDRINUSE EAFNOSUPPORT EFAULT EFAULT EFAULT EFAULT "
+  [[ $stderr == *" 0 wrong, 4 unknown"* ]] || { echo "$stderr"; false; }
+  run jq -r 'select(.call == "bind") | .model' "$WORK/t.jsonl"
+  assert_output "EAFNOSUPPORT
+ok
+EADDRINUSE
+EAFNOSUPPORT
+unknown
+unknown"
+}
+
 @test "a simultaneous open: whoever comes second connects at once, and the first one too" {
   cat >"$WORK/cross.py" <<'PY'
 import socket, sys

@@ -334,6 +334,7 @@ int main(void)
 		cmocka_unit_test(test_role_of_a_fresh_socket), cmocka_unit_test(test_role_that_stands),
 		cmocka_unit_test(test_sides),		       cmocka_unit_test(test_arguments),
 		cmocka_unit_test(test_bind_to_port_0),	       cmocka_unit_test(test_peer_comes_and_goes),
+		cmocka_unit_test(test_ends_without_a_call),    cmocka_unit_test(test_last_descriptor),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

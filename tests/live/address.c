@@ -15,6 +15,15 @@ static unsigned choose_port(const struct world *w, const struct step *p)
 	return p->b % 9 ? w->base : 80;
 }
 
+/* As preload/name.c tells of it. */
+static void say_unspec(struct snag_call *c, struct sockaddr_storage *ss, socklen_t len)
+{
+	ss->ss_family = AF_UNSPEC;
+	c->addr = (struct snag_addr){0};
+	if (c->domain == AF_INET)
+		addr_from_unspec(&c->addr, (struct sockaddr *)ss, len);
+}
+
 static socklen_t choose_inet(struct world *w, struct snag_call *c, const struct step *p, struct sockaddr_storage *ss)
 {
 	bool v6 = c->domain == AF_INET6, other = p->b % 61 == 60;
@@ -30,6 +39,8 @@ static socklen_t choose_inet(struct world *w, struct snag_call *c, const struct 
 	len = addr_to_sockaddr(&c->addr, ss);
 	if (p->b % 67 == 66)
 		len = p->b % 2 ? 1 : 10;
+	if (c->call == SNAG_CALL_bind && p->a % 53 == 52)
+		say_unspec(c, ss, len);
 	c->addr_family = (uint16_t)(len > 1 ? ss->ss_family : 0);
 	c->addr_len = len;
 	reach = route_reach(&c->addr);
@@ -38,7 +49,7 @@ static socklen_t choose_inet(struct world *w, struct snag_call *c, const struct 
 		c->facts |= SNAG_FACT_REACH;
 	if (len < 16)
 		c->addr = (struct snag_addr){0};
-	note(w, "%s, %u%s", text, port, len < 16 ? ", cut" : "");
+	note(w, "%s, %u%s%s", text, port, len < 16 ? ", cut" : "", len > 1 && !ss->ss_family ? ", AF_UNSPEC" : "");
 	return len;
 }
 

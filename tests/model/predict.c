@@ -75,6 +75,7 @@ static int run_row(struct drive *d, const struct row *r)
 	else {
 		c = drive_call(d, calls[r->op], r->sock);
 		c.addr = drive_addr(r->addr, r->addr ? r->arg : 0);
+		c.addr_len = r->op == CONNECT && !r->addr ? 16 : 0;	/* AF_UNSPEC */
 	}
 	c.arg[0] = (int)r->arg;
 	v = drive_predict(d, &c);
@@ -269,6 +270,58 @@ static void test_unix(void **state)
 	    {BIND, 1, "/tmp/x", 0, WITHHELD(MACHINE), 0, SNAG_STATE_BOUND},
 	    {UNIX, 2, NULL, 0, 0, 0, 0},
 	    {BIND, 2, "/tmp/x", 0, WITHHELD(MACHINE), EADDRINUSE, SNAG_STATE_CLOSED});
+}
+
+/* bind to AF_UNSPEC: AF_INET sockets take it with 0.0.0.0, and are then bound as with AF_INET. */
+static void test_unspec(void **state)
+{
+	static const struct {
+		uint32_t sock;
+		unsigned proto, domain, len;
+		const char *addr;
+		int err;
+	} rows[] = {
+		{1, SNAG_PROTO_TCP, AF_INET, 16, "127.0.0.1", EAFNOSUPPORT}, {1, SNAG_PROTO_TCP, AF_INET, 16, "0.0.0.0", 0},
+		{2, SNAG_PROTO_TCP, AF_INET, 16, "0.0.0.0", EADDRINUSE},	 {3, SNAG_PROTO_UDP, AF_INET, 16, "0.0.0.0", 0},
+		{4, SNAG_PROTO_TCP, AF_INET6, 16, NULL, EINVAL},		 {4, SNAG_PROTO_TCP, AF_INET6, 28, NULL, EAFNOSUPPORT},
+	};
+	struct drive *d = drive_begin();
+	uint32_t made = 0;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct snag_outcome o = drive_outcome(d, rows[i].err);
+		struct model_verdict v;
+		struct snag_call c;
+		if (rows[i].sock > made)
+			drive_socket(d, made = rows[i].sock, rows[i].proto, rows[i].domain,
+				     rows[i].proto == SNAG_PROTO_TCP ? SOCK_STREAM : SOCK_DGRAM);
+		c = drive_bind_call(d, rows[i].sock, drive_addr(rows[i].addr, rows[i].addr ? 8080 : 0));
+		c.addr_len = rows[i].len;
+		v = drive_predict(d, &c);
+		assert_int_equal(v.sure, SNAG_CERTAIN);
+		assert_int_equal(v.err, rows[i].err);
+		drive_learn(d, &c, &o);
+	}
+	drive_end(d);
+}
+
+/* An address that cannot be read: nobody tells of it. */
+static void test_unread_address(void **state)
+{
+	static const unsigned calls[] = {SNAG_CALL_bind, SNAG_CALL_connect};
+	struct drive *d = drive_begin();
+
+	(void)state;
+	for (uint32_t sock = 1; sock <= 4; sock++) {
+		drive_socket(d, sock, sock % 2 ? SNAG_PROTO_TCP : SNAG_PROTO_UDP, sock < 3 ? AF_INET : AF_INET6,
+			     sock % 2 ? SOCK_STREAM : SOCK_DGRAM);
+		for (size_t i = 0; i < COUNT(calls); i++) {
+			struct snag_call c = drive_call(d, calls[i], sock);
+			assert_int_equal(drive_predict(d, &c).sure, SNAG_WITHHELD);
+		}
+	}
+	drive_end(d);
 }
 
 static void test_unknown_socket(void **state)
@@ -542,7 +595,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_bind),	 cmocka_unit_test(test_listen),	 cmocka_unit_test(test_connect),
-		cmocka_unit_test(test_children), cmocka_unit_test(test_unix),	 cmocka_unit_test(test_unknown_socket),
+		cmocka_unit_test(test_children), cmocka_unit_test(test_unix),
+		cmocka_unit_test(test_unspec),	 cmocka_unit_test(test_unread_address), cmocka_unit_test(test_unknown_socket),
 		cmocka_unit_test(test_owner), cmocka_unit_test(test_unix_elsewhere), cmocka_unit_test(test_holder),	 cmocka_unit_test(test_raced),	 cmocka_unit_test(test_time_waits),
 		cmocka_unit_test(test_adopt),	 cmocka_unit_test(test_released_unseen),
 		cmocka_unit_test(test_learns_from_the_real_call_only),
