@@ -102,16 +102,28 @@ static bool own_reuse(int fd, int level, int name, int *own)
 	return true;
 }
 
+/* It reads as empty, and nothing is written where the program wants it. */
+static int get_empty(int fd, int level, int name, void *value, socklen_t *len)
+{
+	socklen_t none = 0;
+	if (!hook_readable(len, sizeof(*len)) || *len > INT32_MAX)
+		return real.getsockopt(fd, level, name, value, len);
+	int r = real.getsockopt(fd, level, name, value, &none);
+	if (r == 0)
+		*len = 0;
+	return r;
+}
+
 /* What the program itself has set. */
 HOOK int getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 {
 	int own;
 	if (level == SOL_SOCKET && name == SO_ERROR)
 		pending_has(fdtab_get(fd));	/* an attempt that is to end by now */
+	if (unlikely(own_nothing(fd, level, name)))
+		return get_empty(fd, level, name, value, len);
 	int r = real.getsockopt(fd, level, name, value, len);
 	if (unlikely(r == 0 && (own_reuse(fd, level, name, &own) || own_value(fd, level, name, &own))))
 		memcpy(value, &own, *len < sizeof(own) ? *len : sizeof(own));
-	else if (unlikely(r == 0 && own_nothing(fd, level, name)))
-		*len = 0;
 	return r;
 }

@@ -1,6 +1,7 @@
 /* own.c - socket options that a fault has changed for as long as it is in force */
 #include "own.h"
 #include "hook.h"
+#include <base/sys.h>
 #include <effects/state.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -141,17 +142,36 @@ bool own_nothing(int fd, int level, int name)
 	return false;
 }
 
+/* As the kernel reads it: no negative length (net/socket.c, do_sock_setsockopt()); of IP a single byte is enough
+ * (net/ipv4/ip_sockglue.c, do_ip_setsockopt()). */
+static int read_value(int level, const void *value, socklen_t len, int *v)
+{
+	uint8_t byte;
+	bool is_byte = level == IPPROTO_IP && len > 0 && len < sizeof(*v);
+	if (len > INT32_MAX || (len < sizeof(*v) && !is_byte))
+		return EINVAL;
+	if (!hook_readable(value, is_byte ? sizeof(byte) : sizeof(*v)))
+		return EFAULT;
+	*v = is_byte ? *(uint8_t *)memcpy(&byte, value, sizeof(byte)) : *(int *)memcpy(v, value, sizeof(*v));
+	return 0;
+}
+
+/* Not each family has each of them. */
+static bool has_option(int fd, int level, int name)
+{
+	int value;
+	socklen_t len = sizeof(value);
+	return sys_call(SYS_getsockopt, fd, level, name, &value, &len) == 0;
+}
+
 bool own_keep(int fd, int level, int name, const void *value, socklen_t len, int *err)
 {
 	struct fault_state *f;
 	int row = row_of(fd, level, name, &f), v = 0;
-	if (likely(row < 0))
+	if (likely(row < 0) || !has_option(fd, level, name))
 		return false;
-	if (!hook_readable(value, len < sizeof(v) ? len : sizeof(v)))
-		*err = EFAULT;
-	else if (len < sizeof(v))
-		*err = EINVAL;
-	else
-		*err = rows[row].keep(f, *(int *)memcpy(&v, value, sizeof(v)));
+	*err = read_value(level, value, len, &v);
+	if (!*err)
+		*err = rows[row].keep(f, v);
 	return true;
 }

@@ -221,6 +221,15 @@ True b'x'"
   done
 }
 
+@test "options that a fault has changed answer as ever: wrong lengths, values and pointers too" {
+  local rule
+  "$PROGRAMS/optiongrid" >"$WORK/native"
+  for rule in 'recv: stall=60s' 'send: blackhole=self' 'send: blackhole=peer' 'recv: eof'; do
+    run -0 timeout 20 "$SNAG" run -q --rule "$rule" -- "$PROGRAMS/optiongrid"
+    diff "$WORK/native" <(printf '%s\n' "$output")
+  done
+}
+
 @test "options that a fault has changed read as the program left them; what it sets meanwhile comes into force after" {
   python 'recv role=client first=1: stall=300ms' "
 a.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 2); a.setblocking(False)
