@@ -44,6 +44,7 @@ static uint32_t last_closed;
 static void closed(void *arg, uint32_t proc, uint32_t sock)
 {
 	(void)arg;
+	(void)proc;
 	n_closed++;
 	last_closed = sock;
 }
