@@ -152,7 +152,7 @@ $(B)/exports.map: include/snag/calls.def
 
 # No DT_NEEDED: the symbols come from whatever C library the program has (glibc or musl).
 $(B)/libsnag.so: $(SHIM_OBJS) $(B)/exports.map
-	$(call say,LD,$@) $(CC) $(CFLAGS) $(SHIM_CFLAGS) -shared -nostdlib -Wl,-z,now -Wl,-z,relro -Wl,-soname,libsnag.so \
+	$(call say,LD,$@) $(CC) $(CFLAGS) $(SHIM_CFLAGS) -shared -nostdlib -Wl,-Bsymbolic -Wl,-z,now -Wl,-z,relro -Wl,-soname,libsnag.so \
 	  -Wl,--version-script=$(B)/exports.map -o $@ $(SHIM_OBJS) -lgcc
 
 $(B)/snag: $(CORE_OBJS) $(CLI_OBJS)

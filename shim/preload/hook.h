@@ -23,11 +23,13 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* Exported; calls from inside the library reach this one, whatever the program defines under the same name. */
-#define HOOK __attribute__((visibility("protected")))
+/* Exported; calls from inside the library reach this one, whatever the program defines under the same name (-Bsymbolic).
+ * Protected visibility would do so too, but the loader warns of it where an executable at a fixed address takes the address
+ * of a hook (glibc, elf/dl-protected.h). */
+#define HOOK __attribute__((visibility("default")))
 /* One more exported name of a hook in the same file. */
 #define HOOK_ALIAS(alias, hook)                                                                                        \
-	__asm__(".globl " #alias "\n.protected " #alias "\n.type " #alias ", %function\n.set " #alias ", " #hook)
+	__asm__(".globl " #alias "\n.type " #alias ", %function\n.set " #alias ", " #hook)
 
 struct hook {
 	struct snag_call call;

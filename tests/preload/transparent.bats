@@ -104,6 +104,27 @@ C
   done
 }
 
+@test "an executable at a fixed address takes the addresses of what is hooked: not a word from the loader" {
+  cat >"$WORK/fixed.c" <<'C'
+#include <sys/socket.h>
+#include <unistd.h>
+int (*volatile taken)(int);
+int (*volatile asked)(int, struct sockaddr *, socklen_t *);
+int main(void)
+{
+	taken = close;
+	asked = getsockname;
+	return taken(socket(AF_INET, SOCK_STREAM, 0));
+}
+C
+  cc -O1 -fno-pie -no-pie -o "$WORK/fixed" "$WORK/fixed.c"
+  run log "$WORK/fixed"
+  assert_success
+  assert_output ''
+  run jq -r 'select(.ret != null) | .call' "$WORK/trace.jsonl"
+  assert_output $'socket\nclose'
+}
+
 @test "with another allocator" {
   local allocator
   allocator=$(ldconfig -p | awk '/libjemalloc\.so|libtcmalloc_minimal\.so/ {print $NF; exit}')
