@@ -61,7 +61,7 @@ has = $(shell pkg-config --exists $(1) 2>/dev/null && echo yes)
 REAL := $(if $(call has,libuv),$(B)/real/uv) $(if $(call has,libevent),$(B)/real/event) \
         $(if $(shell command -v go),$(B)/real/gopeer)
 
-.PHONY: help all deps demo tour test check-programs programs real-programs check-unit check-suites check-live check-live-time check-rows bench bench-programs lint layers symbols fuzz install uninstall clean
+.PHONY: help all deps demo tour test check-programs programs units real-programs check-unit check-suites check-live check-live-time check-rows bench bench-programs lint layers symbols fuzz install uninstall clean
 .DEFAULT_GOAL := all
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -94,6 +94,8 @@ check-programs: ## real servers and clients, and Go, under each ready policy and
 
 programs: $(PROGRAMS)
 
+units: $(UNIT_TESTS)
+
 real-programs: $(REAL)
 
 check-unit: $(UNIT_TESTS) ## the unit tests of this VARIANT
@@ -121,7 +123,7 @@ bench: ## what snag costs, as ratios to native and to its peers (minutes)
 
 bench-programs: $(BENCH)
 
-lint: ## gcc and clang without a warning, shellcheck, layers
+lint: ## gcc and clang without a warning, in tests too; shellcheck, layers
 	@tests/lint.sh
 
 layers: ## every include points the way the architecture allows
