@@ -269,8 +269,6 @@ static void fix_elsewhere(struct buf *b, const struct bindable_ask *a, struct bi
 
 void bindable_fix(struct buf *b, const struct bindable_ask *a, struct bindable *v)
 {
-	char number[24];
-
 	if (v->err == EACCES)
 		add(b, "a port at or above ip_unprivileged_port_start; or CAP_NET_BIND_SERVICE", "", "");
 	if (v->err == EADDRNOTAVAIL)
@@ -280,6 +278,14 @@ void bindable_fix(struct buf *b, const struct bindable_ask *a, struct bindable *
 	fix_options(b, a, v);
 	fix_elsewhere(b, a, v);
 	answer_all(a, &v->all, &a->addr, a->options);
+}
+
+void bindable_end(struct buf *b, const struct bindable *v)
+{
+	char number[24];
+
+	if (v->err != EADDRINUSE)
+		return;
 	if (v->n_way == 1 && v->way[0]->owner.pid) {
 		snprintf(number, sizeof(number), "%u", v->way[0]->owner.pid);
 		add(b, "or the end of pid ", number, v->way[0]->owner.others ? " and those that share it" : "");

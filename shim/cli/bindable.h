@@ -32,5 +32,7 @@ void bindable_free(struct bindable *v);
 void bindable_rule(struct buf *b, const struct bindable_ask *a, const struct bindable *v);
 /* What would make it work: each way was tried, by the model or for real. */
 void bindable_fix(struct buf *b, const struct bindable_ask *a, struct bindable *v);
+/* Another way: the end of whoever is in the way. */
+void bindable_end(struct buf *b, const struct bindable *v);
 
 #endif

@@ -122,23 +122,6 @@ static bool is_accept(unsigned call)
 	return call == SNAG_CALL_accept || call == SNAG_CALL_accept4;
 }
 
-static void fill_options(struct record_holder *h, unsigned bits)
-{
-	static const struct {
-		unsigned bit;
-		const char *name;
-	} options[] = {
-		{ SNAG_OPTION_REUSEADDR, "SO_REUSEADDR" },
-		{ SNAG_OPTION_REUSEPORT, "SO_REUSEPORT" },
-		{ SNAG_OPTION_V6ONLY, "IPV6_V6ONLY" },
-	};
-
-	h->options.n = 0;
-	for (unsigned i = 0; i < ARRAY_LEN(options); i++)
-		if (bits & options[i].bit)
-			h->options.item[h->options.n++] = text_of(options[i].name);
-}
-
 static void put_words(struct event_reader *e, struct record *r)
 {
 	if (e->space.why.n)
@@ -162,19 +145,18 @@ static bool fill_occupied(struct event_reader *e, const union snag_event *ev, co
 	o = occupants_find(e->occupants, c->proto, c->addr.port ? &c->addr : &w->local, c->t_ns, c->t_ns + c->dur_ns);
 	if (!o)
 		return false;
-	int64_t until = o->until_ns == SNAG_OCCUPANT_FOREVER ? RECORD_NONE : (int64_t)(o->until_ns & INT64_MAX);
 	r->why.code = text_of(why_name(SNAG_WHY_HELD));
-	e->space.occupant.n = e->space.why.n = e->space.fix.n = 0;
+	e->space.occupant.n = e->space.place.n = e->space.why.n = e->space.fix.n = 0;
 	occupant_name(&e->space.occupant, o, e->rules);
-	h->occupant = (struct text){ e->space.occupant.p, e->space.occupant.n };
+	occupant_place(&e->space.place, o, e->rules);
 	h->pid = getpid();
 	h->comm = text_of("snag");
 	h->local = address_text(&o->addr, e->space.holder);
-	h->state = text_of(state_name((uint8_t)occupant_state(o)));
-	h->since = (int64_t)(o->begin_ns & INT64_MAX);
-	fill_options(h, o->options);
-	why_occupied(&e->space.why, r, until);
-	why_occupied_fix(&e->space.fix, r, until);
+	occupant_holder(o, (struct text){ e->space.occupant.p, e->space.occupant.n },
+			(struct text){ e->space.place.p, e->space.place.n }, h);
+	buf_str(&e->space.why, "held by ");
+	why_occupied(&e->space.why, h, r->t);
+	why_occupied_fix(&e->space.fix, h, r->t);
 	put_words(e, r);
 	return true;
 }
@@ -201,7 +183,7 @@ static void fill_why(struct event_reader *e, const union snag_event *ev, const s
 		h->local = address_text(&w->local, e->space.holder);
 		if (w->state != SNAG_STATE_NONE)
 			h->state = text_of(state_name(w->state));
-		fill_options(h, w->options);
+		record_options(h, w->options);
 		if (hidden) {
 			h->uid = w->uid;
 			h->inode = w->inode;
@@ -361,5 +343,6 @@ void event_reader_free(struct event_reader *e)
 {
 	buf_free(&e->space.why);
 	buf_free(&e->space.occupant);
+	buf_free(&e->space.place);
 	buf_free(&e->space.fix);
 }

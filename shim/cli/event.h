@@ -17,7 +17,7 @@ struct event_space {		/* where a record's texts stand until the next one is made
 	char addr[ADDR_TEXT_MAX], local[ADDR_TEXT_MAX], holder[ADDR_TEXT_MAX];
 	char path[SNAG_PATH_MAX + 2];
 	char err[16], signal[16];
-	struct buf why, fix, occupant;
+	struct buf why, fix, occupant, place;
 };
 
 struct event_reader {

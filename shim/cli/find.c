@@ -16,8 +16,7 @@
 /* An ending session is gone within milliseconds; this is for a machine under load. */
 #define ENDING_MS 2000
 
-/* The pid of a dead keeper may belong to another program by now. */
-static bool keeper_runs(uint32_t pid)
+bool find_keeper_runs(uint32_t pid)
 {
 	struct task t;
 
@@ -30,7 +29,7 @@ bool find_is_alive(const struct session *s)
 {
 	bool waits = load_acquire(&s->header->next_proc) == 0 && session_now(s) < YOUNG_NS;
 
-	return waits || keeper_runs(load_acquire(&s->header->keeper_pid)) || procs_count(s, NULL, NULL) > 0;
+	return waits || find_keeper_runs(load_acquire(&s->header->keeper_pid)) || procs_count(s, NULL, NULL) > 0;
 }
 
 int find_session(struct session *s, const char *name)

@@ -11,6 +11,9 @@ int find_session(struct session *s, const char *name);
 /* Has it a keeper or a process, or is it about to have one? */
 bool find_is_alive(const struct session *s);
 
+/* Does this keeper run? The pid of a dead one may belong to another program by now. */
+bool find_keeper_runs(uint32_t pid);
+
 /* One line on stderr: what is wrong with session NAME (-errno of session_create, session_attach), and what instead. */
 void find_complain(const char *name, int err);
 

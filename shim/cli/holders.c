@@ -154,15 +154,6 @@ struct bind_claim holder_claim(const struct holder *h)
 
 void holder_record(const struct holder *h, struct record_holder *r, char space[ADDR_TEXT_MAX])
 {
-	static const struct {
-		uint8_t bit;
-		const char *name;
-	} options[] = {
-		{ SNAG_OPTION_REUSEADDR, "SO_REUSEADDR" },
-		{ SNAG_OPTION_REUSEPORT, "SO_REUSEPORT" },
-		{ SNAG_OPTION_V6ONLY, "IPV6_V6ONLY" },
-	};
-
 	memset(r, 0, sizeof(*r));
 	r->pid = r->fd = r->sock = r->others = r->uid = r->inode = r->since = r->until = RECORD_NONE;
 	if (h->owner.pid) {
@@ -180,7 +171,5 @@ void holder_record(const struct holder *h, struct record_holder *r, char space[A
 	r->local = (struct text){ space, addr_text(&h->sock.local, space) };
 	r->state = text_of(state_name(holder_state(h)));
 	r->options_known = !h->hidden;
-	for (size_t i = 0; i < ARRAY_LEN(options); i++)
-		if (h->options & options[i].bit)
-			r->options.item[r->options.n++] = text_of(options[i].name);
+	record_options(r, h->options);
 }

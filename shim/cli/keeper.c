@@ -98,8 +98,11 @@ static void be_alert(struct keeper *k)
 static void tell_occupant(void *arg, const struct occupant *o, const char *what, uint64_t now_ns)
 {
 	struct keeper *k = arg;
+	struct fault_table *faults = k->session.faults;
+	struct occupant_post post;
 	struct record r;
 
+	posted_set(&faults->posted, (unsigned)(o - k->occupants.row), occupant_post(o, &post) ? &post : NULL);
 	event_occupy_record(&k->reader, o, what, now_ns, &r);
 	put(k, &r);
 }

@@ -41,6 +41,45 @@ void occupant_name(struct buf *b, const struct occupant *o, const struct rules *
 	}
 }
 
+void occupant_place(struct buf *b, const struct occupant *o, const struct rules *rules)
+{
+	for (uint32_t i = 0; i < rules->occupy.n; i++) {
+		const struct rules_occupy *r = rules_occupy(rules, i);
+		if (r->entry != o->entry)
+			continue;
+		buf_plain(b, text_of(rules_string(rules, r->place)));
+		return;
+	}
+}
+
+void occupant_holder(const struct occupant *o, struct text name, struct text place, struct record_holder *h)
+{
+	h->occupant = name;
+	h->place = place.n ? place : (struct text){ 0 };
+	h->state = text_of(state_name((uint8_t)occupant_state(o)));
+	h->since = (int64_t)(o->begin_ns & INT64_MAX);
+	if (o->until_ns != SNAG_OCCUPANT_FOREVER)
+		h->until = (int64_t)(o->until_ns & INT64_MAX);
+	record_options(h, o->options);
+	h->options_known = true;
+}
+
+bool occupant_post(const struct occupant *o, struct occupant_post *p)
+{
+	*p = (struct occupant_post){
+		.fd = o->fd,
+		.entry = o->entry,
+		.rule = o->rule,
+		.as = o->as,
+		.proto = o->proto,
+		.options = o->options,
+		.begin_ns = o->begin_ns,
+		.until_ns = o->until_ns,
+		.addr = o->addr,
+	};
+	return o->fd >= 0;
+}
+
 /* ---- who is in the way of one? ---- */
 
 struct search {

@@ -4,14 +4,13 @@
 #define CLI_OCCUPANTS_H
 
 #include "buf.h"
+#include "record.h"
 
+#include <effects/posted.h>
 #include <policy/rules.h>
 #include <snag/occupant.h>
 #include <stdbool.h>
 #include <stdint.h>
-
-#define OCCUPANTS 512			/* at once, and those over that still can be named */
-#define OCCUPANT_NO_ENTRY UINT32_MAX
 
 struct occupant {
 	int fd;				/* -1: not yet, no more, or in vain */
@@ -55,6 +54,12 @@ void occupants_close(struct occupants *l);
 
 /* "occupy[0]" or "rule NAME". */
 void occupant_name(struct buf *b, const struct occupant *o, const struct rules *rules);
+/* Where the entry was written, FILE:LINE:COL; appends nothing for a rule. */
+void occupant_place(struct buf *b, const struct occupant *o, const struct rules *rules);
+/* As the holder of a port: what, on whose behalf, since when and until when. */
+void occupant_holder(const struct occupant *o, struct text name, struct text place, struct record_holder *h);
+/* As whoever looks from outside finds it in the session's file; false: it stands no more. */
+bool occupant_post(const struct occupant *o, struct occupant_post *p);
 /* enum snag_state, as it shows. */
 unsigned occupant_state(const struct occupant *o);
 

@@ -6,6 +6,7 @@
 #include "ports.h"
 
 #include "holders.h"
+#include "standing.h"
 
 #include <base/base.h>
 #include <errno.h>
@@ -110,7 +111,7 @@ static struct ports_row *new_row(struct ports *p)
 		return NULL;
 	p->row = more;
 	p->row[p->n] = (struct ports_row){ .queue_len = PORTS_NONE, .queue_max = PORTS_NONE, .queue_high = PORTS_NONE,
-					   .left_ms = PORTS_NONE };
+					   .left_ms = PORTS_NONE, .until_ns = PORTS_NONE };
 	return &p->row[p->n++];
 }
 
@@ -217,6 +218,63 @@ static int add_waits(struct ports *p, const struct session *s)
 	return 0;
 }
 
+/* ---- ports that snag itself keeps taken ---- */
+
+struct adding {
+	struct ports *ports;
+	int err;
+};
+
+static char *copy_of(const struct buf *b)
+{
+	return b->n ? strndup(b->p, b->n) : NULL;
+}
+
+static bool add_occupant(void *arg, struct standing *st)
+{
+	struct adding *a = arg;
+	const struct occupant *o = &st->occupant;
+	struct proc keeper = { .pid = st->keeper, .comm = "snag" };
+	struct ports_row *r = new_row(a->ports);
+
+	if (!r) {
+		a->err = -ENOMEM;
+		return false;
+	}
+	r->proto = o->proto;
+	r->state = (uint8_t)occupant_state(o);
+	r->local = o->addr;
+	r->occupant = copy_of(&st->name);
+	r->place = copy_of(&st->place);
+	r->since_ns = (int64_t)(o->begin_ns & INT64_MAX);
+	add_holder(r, &keeper, o->fd);
+	if (o->until_ns == SNAG_OCCUPANT_FOREVER)
+		return true;
+	r->until_ns = (int64_t)(o->until_ns & INT64_MAX);
+	r->left_ms = o->until_ns > st->now_ns ? (int64_t)((o->until_ns - st->now_ns) / NSEC_PER_MSEC) : 0;
+	return true;
+}
+
+static int add_occupants(struct ports *p, const struct session *s)
+{
+	struct adding a = { .ports = p };
+
+	standing_each(s, add_occupant, &a);
+	return a.err;
+}
+
+/* Is this remainder of a connection one of them, and listed already? */
+static bool is_listed(const struct ports *p, const struct diag_sock *d)
+{
+	for (size_t i = 0; i < p->n; i++) {
+		const struct ports_row *r = &p->row[i];
+		if (r->occupant && r->state == SNAG_STATE_TIME_WAIT && r->local.port == d->local.port &&
+		    addr_equal_ip(&r->local, &d->local))
+			return true;
+	}
+	return false;
+}
+
 /* What is left of closed connections: those on ports where the session has closed some lately, on either side. */
 static int add_remains(struct ports *p, const struct session *s, const struct kernel *k)
 {
@@ -227,7 +285,7 @@ static int add_remains(struct ports *p, const struct session *s, const struct ke
 	for (size_t i = 0; i < k->all.n; i++) {
 		const struct diag_sock *d = &k->all.at[i];
 		struct ports_row *r;
-		if (d->inode || !d->left_ms || d->proto != SNAG_PROTO_TCP || (d->state == TCP_TIME_WAIT && virtual) ||
+		if (d->inode || !d->left_ms || is_listed(p, d) || d->proto != SNAG_PROTO_TCP || (d->state == TCP_TIME_WAIT && virtual) ||
 		    (!traffic_lingers(s->model, d->local.port, now, &options) &&
 		     !traffic_lingers(s->model, d->peer.port, now, &options)))
 			continue;
@@ -273,6 +331,8 @@ int ports_read(struct ports *p, const struct session *s)
 	for (uint32_t sock = 1; !err && sock <= high && sock <= SNAG_SOCKS; sock++)
 		err = add_sock(p, s, &k, sock);
 	if (!err)
+		err = add_occupants(p, s);
+	if (!err)
 		err = add_remains(p, s, &k);
 	if (!err)
 		err = add_waits(p, s);
@@ -284,8 +344,11 @@ int ports_read(struct ports *p, const struct session *s)
 
 void ports_free(struct ports *p)
 {
-	for (size_t i = 0; i < p->n; i++)
+	for (size_t i = 0; i < p->n; i++) {
 		free(p->row[i].holder);
+		free(p->row[i].occupant);
+		free(p->row[i].place);
+	}
 	free(p->row);
 	*p = (struct ports){ 0 };
 }

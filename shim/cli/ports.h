@@ -21,7 +21,9 @@ struct ports_row {
 	struct snag_addr local, peer;
 	char path[SNAG_PATH_MAX + 1];	/* unix: its name, an abstract one begins with @ */
 	int64_t queue_len, queue_max, queue_high;	/* listeners; PORTS_NONE */
-	int64_t left_ms;		/* TIME_WAIT: until it ends; PORTS_NONE */
+	int64_t left_ms;		/* TIME_WAIT and occupants: until it ends; PORTS_NONE */
+	char *occupant, *place;		/* snag itself keeps it there: "occupy[0]" or "rule NAME"; FILE:LINE:COL. NULL */
+	int64_t since_ns, until_ns;	/* of an occupant, session time; PORTS_NONE: until the session ends */
 	struct ports_holder *holder;
 	size_t n_holders;
 };

@@ -27,6 +27,7 @@ static const struct usage usage = {
 	.options = rows,
 	.notes = "Without SESSION, the only live one. QUEUE is what waits in the accept queue / its limit, as the kernel has\n"
 		 "them now, and the most that was seen where somebody looked (--audit, mode enforce, a rule with queue).\n"
+		 "What snag itself keeps taken is listed with the entry of the policy, or the rule, that wants it so.\n"
 		 "Exit status: 0; 2 for wrong usage; 125 when there is no such session.",
 };
 
@@ -110,6 +111,12 @@ static void print_row(const struct ports_row *r)
 	print_queue(r);
 	for (size_t i = 0; i < r->n_holders; i++)
 		printf("%s%s[%u] fd %d", i ? ", " : " ", r->holder[i].comm, r->holder[i].pid, r->holder[i].fd);
+	if (r->occupant && r->place)
+		printf(" for %s (%s)", r->occupant, r->place);
+	else if (r->occupant)
+		printf(" for %s", r->occupant);
+	if (r->occupant && r->until_ns == PORTS_NONE)
+		fputs(" until the session ends", stdout);
 	putchar('\n');
 }
 
@@ -125,6 +132,18 @@ static void set_text(json_t *o, const char *key, const char *text)
 {
 	if (strcmp(text, "-") != 0)	/* jansson refuses bytes that are no UTF-8: such a name is left out */
 		json_object_set_new(o, key, json_string(text));
+}
+
+/* By the names that the trace has for them; left: seconds from now on. */
+static void set_occupant(json_t *o, const struct ports_row *r)
+{
+	set_text(o, "occupant", r->occupant);
+	set_text(o, "place", r->place ? r->place : "-");
+	json_object_set_new(o, "since", json_real((double)r->since_ns / 1e9));
+	if (r->until_ns == PORTS_NONE)
+		return;
+	json_object_set_new(o, "until", json_real((double)r->until_ns / 1e9));
+	json_object_set_new(o, "left", json_real((double)r->left_ms / 1000));
 }
 
 static json_t *row_json(const struct ports_row *r)
@@ -150,7 +169,9 @@ static json_t *row_json(const struct ports_row *r)
 		json_array_append_new(holders, h);
 	}
 	json_object_set_new(o, "holders", holders);
-	if (r->left_ms != PORTS_NONE)
+	if (r->occupant)
+		set_occupant(o, r);
+	else if (r->left_ms != PORTS_NONE)
 		json_object_set_new(o, "time_wait_left", json_real((double)r->left_ms / 1000));
 	return o;
 }

@@ -1,6 +1,9 @@
 /* record.c - the fields of a trace record: one table for the writer, the reader and the schema. */
 #include "record.h"
 
+#include <base/base.h>
+#include <snag/state.h>
+
 #define FIELD(parent, field, key, kind, text) \
 	{ .name = key, .json = "\"" key "\":", .type = kind, .size = sizeof(key) - 1, .offset = offsetof(struct parent, field), .help = text }
 #define OBJECT(parent, field, key, table, text) \
@@ -17,9 +20,11 @@ const struct record_field record_holder_fields[] = {
 	FIELD(record_holder, local, "local", RECORD_TEXT, "its local address"),
 	FIELD(record_holder, state, "state", RECORD_TEXT, "its state"),
 	FIELD(record_holder, occupant, "occupant", RECORD_TEXT, "snag itself keeps it there: occupy[N], or rule NAME"),
+	FIELD(record_holder, place, "place", RECORD_TEXT, "of such an entry: where it stands, FILE:LINE:COL"),
+	FIELD(record_holder, session, "session", RECORD_TEXT, "snag why: the session whose keeper keeps it; since and until are its time"),
 	FIELD(record_holder, options, "options", RECORD_LIST, "its options that bear on sharing an address"),
 	FIELD(record_holder, since, "since", RECORD_TIME, "since when it has been in that state, session time"),
-	FIELD(record_holder, until, "until", RECORD_TIME, "when the virtual kernel's TIME_WAIT ends, session time"),
+	FIELD(record_holder, until, "until", RECORD_TIME, "when snag lets go of it, or the virtual kernel's TIME_WAIT ends, session time"),
 	FIELD(record_holder, uid, "uid", RECORD_INT, "where its process is hidden: the socket's user"),
 	FIELD(record_holder, inode, "inode", RECORD_INT, "where its process is hidden: the socket's inode"),
 	{ 0 },
@@ -128,6 +133,23 @@ void record_clear(struct record *r)
 	if (blank.t != RECORD_NONE)
 		clear(record_fields, &blank);
 	*r = blank;
+}
+
+void record_options(struct record_holder *h, unsigned bits)
+{
+	static const struct {
+		unsigned bit;
+		const char *name;
+	} options[] = {
+		{ SNAG_OPTION_REUSEADDR, "SO_REUSEADDR" },
+		{ SNAG_OPTION_REUSEPORT, "SO_REUSEPORT" },
+		{ SNAG_OPTION_V6ONLY, "IPV6_V6ONLY" },
+	};
+
+	h->options.n = 0;
+	for (unsigned i = 0; i < ARRAY_LEN(options); i++)
+		if (bits & options[i].bit)
+			h->options.item[h->options.n++] = text_of(options[i].name);
 }
 
 const struct record_field *record_field(const char *name, size_t len)

@@ -21,9 +21,9 @@ struct record_holder {		/* who is in the way */
 	int64_t pid;
 	struct text comm, exe;
 	int64_t fd, sock, others;
-	struct text local, state, occupant;
+	struct text local, state, occupant, place, session;
 	struct record_texts options;
-	int64_t since, until;	/* ns, session time; until: of a TIME_WAIT of the virtual kernel */
+	int64_t since, until;	/* ns, session time; until: of an occupant, or a TIME_WAIT of the virtual kernel */
 	int64_t uid, inode;	/* of a socket whose process is hidden from us */
 	bool options_known;	/* in no trace: also an empty list of options is the truth */
 };
@@ -99,6 +99,8 @@ extern const struct record_field record_fields[], record_why_fields[], record_ho
 
 /* All absent. */
 void record_clear(struct record *r);
+/* Enum snag_option bits by name. */
+void record_options(struct record_holder *h, unsigned bits);
 /* The field of this name, NULL: none. */
 const struct record_field *record_field(const char *name, size_t len);
 

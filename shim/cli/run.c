@@ -237,7 +237,13 @@ static int run_new(const struct run *r, const struct compiled *policy, const str
 	return audit.wrong ? CMD_DIVERGED : status;
 }
 
-/* A fault that a rule made is no answer of the kernel's, and changes what the next ones are. */
+/* A fault that a rule made is no answer of the kernel's, and changes what the next ones are. Ports in the way are the
+ * kernel's own. */
+static bool may_audit(const struct rules *rules)
+{
+	return rules->mode != SNAG_MODE_INJECT || !rules->rule.n;
+}
+
 static int refuse_audit(void)
 {
 	fprintf(stderr, "snag run: --audit compares the model with the kernel, and cannot do so where rules answer (mode "
@@ -254,7 +260,7 @@ static int run_compiled(struct run *r, const struct program *program)
 	if (place_policies(policies, sizeof(policies)) == 0)
 		r->policy.policy_dir = policies;
 	if (compile_policy(&r->policy, &policy, stderr) == 0)
-		status = r->audit && policy.mode == SNAG_MODE_INJECT ? refuse_audit() : run_new(r, &policy, program);
+		status = r->audit && !may_audit(policy.image) ? refuse_audit() : run_new(r, &policy, program);
 	compile_free(&policy);
 	return status;
 }

@@ -267,36 +267,49 @@ void why_fix(struct buf *b, unsigned code, const struct record *r)
 		buf_str(b, fixes[code]);
 }
 
-void why_occupied(struct buf *b, const struct record *r, int64_t until)
+void why_occupied(struct buf *b, const struct record_holder *h, int64_t now_ns)
 {
-	const struct record_holder *h = &r->why.holder;
-
-	buf_str(b, "held by snag itself, ");
+	buf_str(b, "snag itself, ");
+	if (h->session.p) {
+		buf_str(b, "session ");
+		buf_plain(b, h->session);
+		buf_str(b, ", ");
+	}
 	buf_plain(b, h->occupant);
+	if (h->place.p) {
+		buf_str(b, " (");
+		buf_plain(b, h->place);
+		buf_char(b, ')');
+	}
 	buf_str(b, ": ");
 	upper(b, h->state);
 	buf_str(b, " on ");
 	buf_plain(b, h->local);
 	buf_str(b, has_option(h, "SO_REUSEADDR") ? " with SO_REUSEADDR" : " without SO_REUSEADDR");
-	if (until != RECORD_NONE && until > r->t) {
+	if (h->until == RECORD_NONE) {
+		buf_str(b, " (until the session ends)");
+	} else if (h->until > now_ns) {
 		buf_str(b, " (for ");
-		buf_seconds(b, until - r->t, 1);
+		buf_seconds(b, h->until - now_ns, 1);
 		buf_str(b, " s more)");
 	}
 }
 
-void why_occupied_fix(struct buf *b, const struct record *r, int64_t until)
+void why_occupied_end(struct buf *b, const struct record_holder *h, int64_t now_ns)
 {
-	const struct record_holder *h = &r->why.holder;
-
-	add(b, "another port");
-	if (has_option(h, "SO_REUSEADDR"))
-		add(b, "SO_REUSEADDR on this socket too");
-	if (until != RECORD_NONE && until > r->t) {
+	if (h->until != RECORD_NONE && h->until > now_ns) {
 		add(b, "a new attempt after ");
-		buf_seconds(b, until - r->t, 1);
+		buf_seconds(b, h->until - now_ns, 1);
 		buf_str(b, " s");
 	}
 	add(b, "or the policy without ");
 	buf_plain(b, h->occupant);
+}
+
+void why_occupied_fix(struct buf *b, const struct record_holder *h, int64_t now_ns)
+{
+	add(b, "another port");
+	if (has_option(h, "SO_REUSEADDR"))
+		add(b, "SO_REUSEADDR on this socket too");
+	why_occupied_end(b, h, now_ns);
 }

@@ -11,10 +11,11 @@ void why_holder(struct buf *b, const struct record_holder *h, int64_t now_ns);
 
 /* `code` is an enum snag_why; r is the refused call, its holder filled in. Appends nothing where nothing is known. */
 void why_text(struct buf *b, unsigned code, const struct record *r);
-/* Of a port that snag itself keeps taken: the holder says on whose behalf. until: session time, RECORD_NONE: as long as
- * the session lives. */
-void why_occupied(struct buf *b, const struct record *r, int64_t until);
-void why_occupied_fix(struct buf *b, const struct record *r, int64_t until);
+/* Of a port that snag itself keeps taken: the holder says on whose behalf, and until when. now_ns: session time. */
+void why_occupied(struct buf *b, const struct record_holder *h, int64_t now_ns);
+void why_occupied_fix(struct buf *b, const struct record_holder *h, int64_t now_ns);
+/* Its end alone: after a wait, or without the entry or the rule. */
+void why_occupied_end(struct buf *b, const struct record_holder *h, int64_t now_ns);
 void why_fix(struct buf *b, unsigned code, const struct record *r);
 
 #endif

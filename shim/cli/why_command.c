@@ -5,6 +5,7 @@
 #include "endpoint.h"
 #include "jsonl.h"
 #include "options.h"
+#include "standing.h"
 #include "why.h"
 
 #include <base/base.h>
@@ -53,6 +54,20 @@ struct ask {
 	char text[ADDR_TEXT_MAX];
 };
 
+/* Who is in the way, or beside, as the trace would tell it. */
+struct in_way {
+	struct record_holder holder;
+	char space[ADDR_TEXT_MAX];
+	bool kept;			/* by a session of snag */
+	struct standing by;
+};
+
+struct answer {
+	struct bindable v;
+	struct in_way way[BINDABLE_SHOWN];
+	struct buf rule, fix;
+};
+
 /* ---- the answer ---- */
 
 static unsigned code_of(const struct bindable *v)
@@ -69,7 +84,15 @@ static unsigned code_of(const struct bindable *v)
 	}
 }
 
-static void reason_text(struct buf *b, const struct bindable *v, const struct record_holder *h)
+static void holder_text(struct buf *b, const struct in_way *w)
+{
+	if (w->kept)
+		why_occupied(b, &w->holder, (int64_t)w->by.now_ns);
+	else
+		why_holder(b, &w->holder, 0);
+}
+
+static void reason_text(struct buf *b, const struct bindable *v, const struct in_way *w)
 {
 	struct record r;
 
@@ -78,7 +101,7 @@ static void reason_text(struct buf *b, const struct bindable *v, const struct re
 		buf_str(b, "held by a socket that the kernel does not list");
 	} else if (v->n_way) {
 		buf_str(b, v->err ? "held by " : "beside ");
-		why_holder(b, h, 0);
+		holder_text(b, w);
 	} else {
 		why_text(b, code_of(v), &r);
 	}
@@ -90,11 +113,10 @@ static void print_line(const char *before, const struct buf *b)
 		printf("         %s%.*s\n", before, (int)b->n, b->p);
 }
 
-static void print_text(const struct ask *a, const struct bindable *v, const struct buf *rule, const struct buf *fix)
+static void print_text(const struct ask *a, const struct answer *answer)
 {
+	const struct bindable *v = &answer->v;
 	const char *name = errno_name(v->err);
-	char space[ADDR_TEXT_MAX];
-	struct record_holder h;
 	struct buf b = { 0 };
 	const char *whose = a->bind.profile ? profiles[a->bind.profile] : "", *says = a->bind.profile ? " says " : "";
 
@@ -102,15 +124,13 @@ static void print_text(const struct ask *a, const struct bindable *v, const stru
 	       v->err ? "fails with " : "works", v->err ? (name ? name : strerror(v->err)) : "");
 	for (size_t i = 0; i < v->n_way || (i == 0 && v->err); i++) {
 		b.n = 0;
-		if (i < v->n_way)
-			holder_record(v->way[i], &h, space);
-		reason_text(&b, v, &h);
+		reason_text(&b, v, &answer->way[i]);
 		print_line("", &b);
 	}
 	if (v->more)
 		printf("         and %zu more\n", v->more);
-	print_line("rule: ", rule);
-	print_line("would work with: ", fix);
+	print_line("rule: ", &answer->rule);
+	print_line("would work with: ", &answer->fix);
 	if (v->unsure)
 		printf("         unless the other socket has options that are not visible to us\n");
 	if (a->bind.profile && v->real_err != v->err)
@@ -131,11 +151,11 @@ static void json_field(struct buf *b, const char *name, struct text t)
 	buf_json(b, t);
 }
 
-static void print_json(const struct ask *a, const struct bindable *v, const struct buf *rule, const struct buf *fix)
+static void print_json(const struct ask *a, const struct answer *answer)
 {
+	const struct bindable *v = &answer->v;
+	const struct buf *rule = &answer->rule, *fix = &answer->fix;
 	const char *name = errno_name(v->err);
-	char space[ADDR_TEXT_MAX];
-	struct record_holder h;
 	struct record r;
 	struct buf b = { 0 }, reason = { 0 };
 
@@ -151,8 +171,8 @@ static void print_json(const struct ask *a, const struct bindable *v, const stru
 	json_field(&b, "settled", text_of(v->by_model ? "model" : "probe"));
 	if (v->err) {
 		if (v->n_way)
-			holder_record(v->way[0], &r.why.holder, space);
-		reason_text(&reason, v, &r.why.holder);
+			r.why.holder = answer->way[0].holder;
+		reason_text(&reason, v, &answer->way[0]);
 		r.why.code = text_of(code_of(v) ? why_name(code_of(v)) : "other");
 		r.why.text = reason.n ? (struct text){ reason.p, reason.n } : text_of(strerror(v->err));
 		r.why.fix = (struct text){ fix->n ? fix->p : NULL, fix->n };
@@ -162,14 +182,46 @@ static void print_json(const struct ask *a, const struct bindable *v, const stru
 	}
 	buf_str(&b, v->err ? ",\"holders\":[" : ",\"beside\":[");
 	for (size_t i = 0; i < v->n_way; i++) {
-		holder_record(v->way[i], &h, space);
 		buf_str(&b, i ? "," : "");
-		jsonl_object(&b, record_holder_fields, &h);
+		jsonl_object(&b, record_holder_fields, &answer->way[i].holder);
 	}
 	buf_str(&b, "]}\n");
 	fwrite(b.p, 1, b.n, stdout);
 	buf_free(&reason);
 	buf_free(&b);
+}
+
+/* ---- finding it ---- */
+
+static void answer_find(const struct bindable_ask *a, struct answer *to)
+{
+	struct bindable *v = &to->v;
+	struct in_way *first = &to->way[0];
+
+	bindable_find(a, v);
+	bindable_rule(&to->rule, a, v);
+	bindable_fix(&to->fix, a, v);
+	for (size_t i = 0; i < v->n_way; i++) {
+		struct in_way *w = &to->way[i];
+		holder_record(v->way[i], &w->holder, w->space);
+		w->kept = standing_find(a->proto, v->way[i], &w->by);
+		if (w->kept)
+			standing_record(&w->by, &w->holder);
+	}
+	if (v->err == EADDRINUSE && v->n_way == 1 && first->kept)
+		why_occupied_end(&to->fix, &first->holder, (int64_t)first->by.now_ns);
+	else
+		bindable_end(&to->fix, v);
+}
+
+static void answer_free(struct answer *a)
+{
+	for (size_t i = 0; i < BINDABLE_SHOWN; i++)
+		if (a->way[i].kept)
+			standing_free(&a->way[i].by);
+	bindable_free(&a->v);
+	buf_free(&a->rule);
+	buf_free(&a->fix);
 }
 
 /* ---- the command line ---- */
@@ -256,22 +308,17 @@ static int read_arguments(struct ask *a, int argc, char **argv)
 int cmd_why(int argc, char **argv)
 {
 	struct ask a = { .json = false };
-	struct bindable v = { 0 };
-	struct buf rule = { 0 }, fix = { 0 };
+	struct answer answer = { 0 };
 	int status = read_arguments(&a, argc, argv);
 
 	if (status >= 0)
 		return status;
-	bindable_find(&a.bind, &v);
-	bindable_rule(&rule, &a.bind, &v);
-	bindable_fix(&fix, &a.bind, &v);
+	answer_find(&a.bind, &answer);
 	if (a.json)
-		print_json(&a, &v, &rule, &fix);
+		print_json(&a, &answer);
 	else
-		print_text(&a, &v, &rule, &fix);
-	status = v.err ? CMD_NO : CMD_OK;
-	bindable_free(&v);
-	buf_free(&rule);
-	buf_free(&fix);
+		print_text(&a, &answer);
+	status = answer.v.err ? CMD_NO : CMD_OK;
+	answer_free(&answer);
 	return status;
 }

@@ -4,6 +4,7 @@
 #ifndef EFFECTS_STATE_H
 #define EFFECTS_STATE_H
 
+#include <effects/posted.h>
 #include <effects/queue.h>
 #include <snag/abi.h>
 #include <snag/addr.h>
@@ -42,6 +43,7 @@ _Static_assert(sizeof(struct fault_state) == 176, "fault_state stands in shared 
 
 struct fault_table {
 	struct queue_table queues;
+	struct posted posted;
 	struct fault_state sock[SNAG_SOCKS];	/* last: its file space is allocated as it grows */
 };
 

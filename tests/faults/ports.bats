@@ -104,11 +104,90 @@ EADDRINUSE EADDRINUSE EADDRINUSE"
   assert_output "\"held\",\"occupy[0]\",\"snag\",\"listen\",\"127.0.0.1:$a\"
 \"held\",\"occupy[1]\",\"snag\",\"time_wait\",\"127.0.0.1:$((a + 1))\""
   trace 'select(.call == "bind") | .why.text'
-  assert_line --index 0 "held by snag itself, occupy[0]: LISTEN on 127.0.0.1:$a without SO_REUSEADDR"
-  assert_line --index 1 --regexp "^held by snag itself, occupy\[1\]: TIME_WAIT on 127.0.0.1:$((a + 1)) with SO_REUSEADDR \(for [34][0-9]\.[0-9] s more\)$"
+  assert_line --index 0 "held by snag itself, occupy[0] ($WORK/p.yaml:2:17): LISTEN on 127.0.0.1:$a without SO_REUSEADDR (until the session ends)"
+  assert_line --index 1 --regexp "^held by snag itself, occupy\[1\] \($WORK/p.yaml:2:[0-9]+\): TIME_WAIT on 127.0.0.1:$((a + 1)) with SO_REUSEADDR \(for [34][0-9]\.[0-9] s more\)$"
+  trace 'select(.call == "bind") | .why.holder | "\(.place) \(.since) \(.until)"'
+  assert_line --index 0 "$WORK/p.yaml:2:17 0 null"
+  assert_line --index 1 --regexp "^$WORK/p.yaml:2:[0-9]+ 0 40$"
   trace 'select(.call == "bind") | .why.fix'
   assert_line --index 0 "another port; or the policy without occupy[0]"
   assert_line --index 1 --regexp "another port; SO_REUSEADDR on this socket too; a new attempt after .* s; or the policy without occupy\[1\]"
+}
+
+# seen_from_outside ADDR:PORT: what `snag why --json` says of who is in the way
+seen_from_outside() {
+  run bash -c '"$0" why "$@" --json | jq -r "[.why.code, .errno] + (.why.holder | [.occupant, .state, .comm, .session,
+    .place != null, .until != null]) | map(tostring) | join(\" \")"' "$SNAG" "$@"
+}
+
+@test "snag why and snag ports name the entry or the rule, until when, and what to do" {
+  local a session=occupied-$$ keeper
+  a=$(free_port)
+  policy "occupy: [{port: $a}, {port: $((a + 1)), as: time_wait, for: 50s}, {port: $((a + 2)), proto: udp, addr: any, for: 50s}]
+rules: [{name: thief, call: close, do: {steal: 50s}}]"
+  "$SNAG" run -q --session "$session" -p "$WORK/p.yaml" -- "$PYTHON" -c "$PRELUDE
+s = socket.socket(); s.bind((L, 0)); p = s.getsockname()[1]; s.close()
+print(p, flush=True); until(lambda: os.path.exists('$WORK/end'))" >"$WORK/port" 3>&- &
+  keeper=$!
+  wait_for test -s "$WORK/port"
+  seen_from_outside "127.0.0.1:$a"
+  assert_output "held EADDRINUSE occupy[0] listen snag $session true false"
+  seen_from_outside "127.0.0.1:$((a + 1))"
+  assert_output "held EADDRINUSE occupy[1] time_wait snag $session true true"
+  seen_from_outside udp "0.0.0.0:$((a + 2))"
+  assert_output "held EADDRINUSE occupy[2] bound snag $session true true"
+  seen_from_outside "127.0.0.1:$(cat "$WORK/port")"
+  assert_output "held EADDRINUSE rule thief bound snag $session false true"
+  run "$SNAG" why "127.0.0.1:$a"
+  assert_line --partial "held by snag itself, session $session, occupy[0] ($WORK/p.yaml:2:17): LISTEN on 127.0.0.1:$a without SO_REUSEADDR (until the session ends)"
+  assert_line --regexp "would work with: another port, such as [0-9]+; .*; or the policy without occupy\[0\]$"
+  run "$SNAG" why "127.0.0.1:$((a + 1))"
+  assert_line --regexp "would work with: SO_REUSEADDR on this socket; .*; a new attempt after [0-9.]+ s; or the policy without occupy\[1\]$"
+  run "$SNAG" why "127.0.0.1:$((a + 1))" --reuseaddr
+  assert_success
+  assert_line --partial "beside snag itself, session $session, occupy[1]"
+
+  run "$SNAG" ports "$session"
+  assert_line --regexp "tcp +listen +127.0.0.1:$a .* snag\[$keeper\] fd [0-9]+ for occupy\[0\] \($WORK/p.yaml:2:17\) until the session ends$"
+  assert_line --regexp "tcp +bound .* s left +snag\[$keeper\] fd [0-9]+ for rule thief$"
+  "$SNAG" ports "$session" --json >"$WORK/ports"
+  run jq -r '.sockets[] | select(.occupant) | "\(.occupant) \(.state) \(.local | split(":")[-1]) \(.holders[0].comm) " +
+    "\(.place != null) \(if .until then .until - .since | round else null end) \(.left != null and .left > 0 and .left <= .until)"' "$WORK/ports"
+  assert_equal "$(sort <<<"$output")" "occupy[0] listen $a snag true null false
+occupy[1] time_wait $((a + 1)) snag true 50 true
+occupy[2] bound $((a + 2)) snag true 50 true
+rule thief bound $(cat "$WORK/port") snag false 50 true"
+
+  touch "$WORK/end"
+  wait "$keeper"
+  run "$SNAG" why "127.0.0.1:$a"
+  assert_success
+  refute_output --partial occupy
+}
+
+@test "occupy beside a virtual kernel: the machine's own refusals, and no prediction that is wrong" {
+  local a text
+  a=$(free_port)
+  policy "occupy: [{port: $a}, {port: $((a + 1)), as: time_wait, for: 50s}, {port: $((a + 2)), as: bound}]
+kernel: {time_wait: 2s, ip_unprivileged_port_start: 0}"
+  text="print([take(p, r) for p in range($a, $a + 4) for r in (0, 1)], [reach(p) for p in range($a, $a + 3)])"
+  with -p "$WORK/p.yaml" --audit -- "$text"
+  assert_success
+  assert_line --index 0 "['EADDRINUSE', 'EADDRINUSE', 'EADDRINUSE', 'ok', 'EADDRINUSE', 'EADDRINUSE', 'ok', 'ok'] ['ok', 'ECONNREFUSED', 'ECONNREFUSED']"
+  assert_line --regexp "^audit: [0-9]+ right, 0 wrong, "
+  trace 'select(.call == "bind" and .errno) | "\(.by) \(.why.code) \(.why.holder.occupant)"'
+  assert_output "kernel held occupy[0]
+kernel held occupy[0]
+kernel held occupy[1]
+kernel held occupy[2]
+kernel held occupy[2]"
+  # Without the virtual kernel each refusal is foretold, where the other's options do not matter.
+  sed -i '/^kernel/d' "$WORK/p.yaml"
+  with -p "$WORK/p.yaml" --audit -- "print(*[take(p) for p in range($a, $a + 3)])"
+  assert_success
+  assert_line --index 0 "EADDRINUSE EADDRINUSE EADDRINUSE"
+  trace 'select(.call == "bind" and .errno) | "\(.model) \(.model_when)"'
+  assert_equal "$(sort -u <<<"$output")" "EADDRINUSE null"
 }
 
 @test "occupy: begins and ends on time, which the trace tells" {
