@@ -132,6 +132,7 @@ static bool chains_hold(const struct model *m)
 static void relink(struct model *m)
 {
 	memset(m->port, 0, sizeof(m->port));
+	memset(m->used, 0, sizeof(m->used));
 	for (uint32_t i = 0; i < numbers(m); i++) {
 		struct model_sock *r = (struct model_sock *)slot_of(m, number(m, i));
 		r->on_port = r->next = r->twin_next = r->twin_prev = 0;

@@ -1,4 +1,5 @@
-/* foreign.c - sockets on a port that the session never saw. */
+/* foreign.c - sockets on a port that the session never saw. A table without order: each question looks at all that are
+ * known at the time, at most MODEL_FOREIGNS; without any it costs one load. */
 #include "foreign.h"
 #include "bucket.h"
 

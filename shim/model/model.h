@@ -153,6 +153,7 @@ struct model_foreign {
 #define MODEL_BUCKETS 1024
 struct model {
 	uint32_t port[MODEL_CHAINS];		/* slot + 1 of the first in the chain */
+	uint64_t used[MODEL_CHAINS / 64];	/* a bit for each chain that somebody is in: where to look first */
 	uint32_t version[MODEL_VERSIONS];	/* bumped with each change of a chain; chains share them */
 	struct model_traffic traffic[MODEL_PORTS];
 	uint64_t reuseport[MODEL_PORTS / 64];	/* a bit for each TCP port that remembers, see bucket.h */

@@ -12,6 +12,7 @@ static uint32_t names_high(const struct model *m)
 	return high < MODEL_NAMES ? high : MODEL_NAMES;
 }
 
+/* A free place is looked for from the first on: at most MODEL_NAMES steps, in bind of a unix socket only. */
 void name_set(struct model *m, uint32_t sock, const char *path, uint16_t len)
 {
 	struct model_sock *r = record_at(m, sock, 0);

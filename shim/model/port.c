@@ -10,18 +10,38 @@
 #include <string.h>
 #include <sys/socket.h>
 
+/* The chain of its port 0, which nobody is in. */
+static uint32_t first_chain(uint8_t proto)
+{
+	return proto == SNAG_PROTO_TCP ? 0 : proto == SNAG_PROTO_UDP ? MODEL_PORTS
+	     : proto == SNAG_PROTO_UDPLITE ? 3 * MODEL_PORTS : PORT_NONE;
+}
+
 uint32_t port_chain(uint8_t proto, const struct snag_addr *a)
 {
+	uint32_t first = first_chain(proto);
 	uint16_t hash;
 
-	if (proto == SNAG_PROTO_TCP)
-		return a->port ? a->port : PORT_NONE;
-	if (snag_is_udp(proto))
-		return a->port ? (proto == SNAG_PROTO_UDP ? 1 : 3) * MODEL_PORTS + a->port : PORT_NONE;
+	if (first != PORT_NONE)
+		return a->port ? first + a->port : PORT_NONE;
 	if (proto != SNAG_PROTO_UNIX || a->family != AF_UNIX)
 		return PORT_NONE;
 	memcpy(&hash, a->ip, sizeof(hash));
 	return 2 * MODEL_PORTS + hash;
+}
+
+const uint64_t *port_used(const struct model *m, uint8_t proto)
+{
+	uint32_t first = first_chain(proto);
+
+	return first != PORT_NONE ? &m->used[first / 64] : NULL;
+}
+
+static void mark(struct model *m, uint32_t chain, bool used)
+{
+	uint64_t bit = 1ull << chain % 64, word = m->used[chain / 64];
+
+	store_relaxed(&m->used[chain / 64], used ? word | bit : word & ~bit);
 }
 
 static uint32_t *version_of(struct model *m, uint32_t chain)
@@ -143,6 +163,7 @@ void port_link(struct model *m, uint32_t sock)
 		twin->flags |= MODEL_TWIN;
 		twin->next = 0;
 	}
+	mark(m, chain, true);
 	store_release(link, sock);	/* whoever dies before this has linked nothing */
 	fetch_add(version_of(m, chain), 1);
 }
@@ -189,6 +210,8 @@ void port_unlink(struct model *m, uint32_t sock)
 		} else {
 			unlink_leader(m, sock, r, chain);
 		}
+		if (!m->port[chain])
+			mark(m, chain, false);
 		fetch_add(version_of(m, chain), 1);
 	}
 	r->flags &= (uint16_t)~MODEL_TWIN;

@@ -11,6 +11,10 @@
 /* The chain of an address; PORT_NONE: port 0, no path, or a protocol without ports. */
 uint32_t port_chain(uint8_t proto, const struct snag_addr *a);
 
+/* A bit for each of MODEL_PORTS: has its chain anybody? A hint, as a process may die between the two. NULL: a protocol
+ * without ports. */
+const uint64_t *port_used(const struct model *m, uint8_t proto);
+
 /* Has it a place in a chain? Accepted sockets whose addresses nobody told have not: they share the address of their
  * listener without owning it. */
 bool port_belongs(const struct model_sock *r);

@@ -64,7 +64,10 @@ static void worse(enum bind_answer *so_far, enum bind_answer a, uint32_t *holder
 
 typedef enum bind_answer rule_fn(const struct bind_claim *new, const struct bind_claim *old);
 
-/* Connections that are only counted: the last ones that came are looked at. All on one listener claim the same. */
+#define COUNTED_STEPS 64
+
+/* Connections that are only counted: the last ones that came are looked at, at most COUNTED_STEPS; with more of them the
+ * answer is unsure. All on one listener claim the same. */
 static enum bind_answer ask_counted(const struct model *m, uint32_t self, const struct bind_claim *new, rule_fn *rule,
 				    uint64_t now_ns, uint32_t *holder)
 {
@@ -72,7 +75,7 @@ static enum bind_answer ask_counted(const struct model *m, uint32_t self, const 
 	uint32_t open = load_relaxed(&t->open), at = load_relaxed(&t->last), seen = 0;
 	const struct model_sock *r;
 
-	for (int i = 0; i < 64 && seen < open && (r = record_of(m, at, 0)) && !model_is_bare(at); i++) {
+	for (int i = 0; i < COUNTED_STEPS && seen < open && (r = record_of(m, at, 0)) && !model_is_bare(at); i++) {
 		struct bind_claim old = port_claim(r, now_ns);
 		if (!(r->flags & MODEL_COUNTED) || r->local.port != new->addr.port)
 			break;
@@ -235,12 +238,11 @@ static enum bind_answer choose_udp(void *arg, uint16_t port)
 	return answer;
 }
 
-/* Nearly always the first port will do. */
 enum bind_answer port_ask_any(const struct model *m, uint8_t proto, uint32_t self, const struct bind_claim *new,
 			      const struct model_machine *machine, uint64_t now_ns)
 {
 	struct choice c = {m, self, *new, now_ns, bind_overlap, proto};
-	struct port_range range = range_of(machine, record_of(m, self, 0));
+	struct port_range range = range_of(m, machine, record_of(m, self, 0));
 	bool reuse = new->options & SNAG_OPTION_REUSEADDR;
 	enum bind_answer strict, relaxed;
 

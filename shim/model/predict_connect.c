@@ -125,7 +125,7 @@ static enum bind_answer any_port(const struct question *q, const struct snag_add
 
 	if (!q->machine)
 		return BIND_FREE;
-	range = range_of(q->machine, q->r);
+	range = range_of(q->m, q->machine, q->r);
 	return (range.own ? range_all : range_in_twos)(&range, leaves_from, &d);
 }
 
@@ -174,7 +174,7 @@ static bool leaves_doubt(const struct question *q, const struct snag_addr *peer)
 /* The port that the kernel draws for it may be the very one that it connects to. */
 static bool may_meet_itself(const struct question *q, const struct snag_addr *local, const struct snag_addr *peer)
 {
-	struct port_range range = range_of(q->machine, q->r);
+	struct port_range range = range_of(q->m, q->machine, q->r);
 	enum bind_answer named;
 	bool drawn = range.low <= peer->port && peer->port <= range.high;
 

@@ -1,11 +1,15 @@
 /* range.c - the ports among which the kernel chooses for a socket without one. */
 #include "range.h"
+#include "port.h"
+
+#include <base/base.h>
 
 /* inet_sk_get_local_port_range() (net/ipv4/inet_connection_sock.c): a bound of the socket's own counts where it lies
  * within the machine's range. */
-struct port_range range_of(const struct model_machine *machine, const struct model_sock *r)
+struct port_range range_of(const struct model *m, const struct model_machine *machine, const struct model_sock *r)
 {
-	struct port_range range = {machine->port_low, machine->port_high, r->range != 0, machine->reserved};
+	struct port_range range = {machine->port_low, machine->port_high, r->range != 0, machine->reserved,
+				   port_used(m, r->proto)};
 	uint16_t low = (uint16_t)r->range, high = (uint16_t)(r->range >> 16);
 
 	if (range.low <= low && low <= range.high)
@@ -23,14 +27,30 @@ static enum bind_answer ask_at(const struct port_range *range, uint32_t port, ra
 	return ask(arg, (uint16_t)port);
 }
 
+/* The first from `port` on that is used, or is not; beyond `high`: none. */
+static uint32_t next_port(const struct port_range *range, uint32_t port, uint32_t high, bool used)
+{
+	while (port <= high) {
+		uint64_t word = range->used ? load_relaxed(&range->used[port / 64]) : 0;
+		uint64_t bits = (used ? word : ~word) >> port % 64;
+		if (bits)
+			return port + (uint32_t)__builtin_ctzll(bits);
+		port = (port | 63) + 1;
+	}
+	return port;
+}
+
 /* The best answer between the two. */
 static enum bind_answer ask_between(const struct port_range *range, uint32_t low, uint32_t high, range_fn *ask, void *arg)
 {
 	enum bind_answer best = BIND_CONFLICT, a;
 
-	for (uint32_t port = low; port && port <= high && best != BIND_FREE; port++) {
-		a = ask_at(range, port, ask, arg);
-		best = a < best ? a : best;
+	for (int used = 0; used < 2; used++) {
+		uint32_t port = low;
+		while (best != BIND_FREE && port && (port = next_port(range, port, high, used)) <= high) {
+			a = ask_at(range, port++, ask, arg);
+			best = a < best ? a : best;
+		}
 	}
 	return best;
 }

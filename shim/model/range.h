@@ -9,10 +9,13 @@ struct port_range {
 	uint16_t low, high;
 	bool own;			/* IP_LOCAL_PORT_RANGE of the socket */
 	const uint8_t *reserved;	/* as in struct model_machine */
+	const uint64_t *used;		/* a bit for each of MODEL_PORTS: the others are asked first; NULL: none */
 };
-struct port_range range_of(const struct model_machine *machine, const struct model_sock *r);
+/* For the socket of this record. */
+struct port_range range_of(const struct model *m, const struct model_machine *machine, const struct model_sock *r);
 
-/* Is this port free for the one that asks? */
+/* Is this port free for the one that asks? With a port that nobody uses it costs the same however many are used; where
+ * each is, all are asked, as the kernel itself does. */
 typedef enum bind_answer range_fn(void *arg, uint16_t port);
 /* Is one of the range found to be free? bind, listen: in steps of two; connect: too, but for a range of the socket's own;
  * UDP looks at all. */

@@ -1,5 +1,6 @@
 /* model: what a question to the model costs with 10 and with 100 000 sockets, in nanoseconds, and what a socket takes.
- * Three crowds: connections accepted on one port, listeners each on a port of its own, closed connections on one port. */
+ * Four crowds: connections accepted on one port, listeners each on a port of its own, closed connections on one port, and
+ * sockets bound to the ports of ip_local_port_range, from the lowest on, all but some or all of them. */
 #include <tests/drive.h>
 
 #include <errno.h>
@@ -9,6 +10,8 @@
 
 #define ROUNDS 20000
 #define PORT 8080
+#define PORT_LOW 32768
+#define PORTS 28232
 
 static double now(void)
 {
@@ -39,7 +42,7 @@ static void make(struct model *m, uint32_t sock)
 	learn(m, &c, &o);
 }
 
-static void listens(struct model *m, uint32_t sock, const char *addr, unsigned port)
+static void binds(struct model *m, uint32_t sock, const char *addr, unsigned port)
 {
 	struct snag_call c = call_of(SNAG_CALL_bind, sock);
 	struct snag_outcome o = {.seen = SNAG_SEEN};
@@ -47,7 +50,14 @@ static void listens(struct model *m, uint32_t sock, const char *addr, unsigned p
 	make(m, sock);
 	c.addr = drive_addr(addr, port);
 	learn(m, &c, &o);
-	c.call = SNAG_CALL_listen;
+}
+
+static void listens(struct model *m, uint32_t sock, const char *addr, unsigned port)
+{
+	struct snag_call c = call_of(SNAG_CALL_listen, sock);
+	struct snag_outcome o = {.seen = SNAG_SEEN};
+
+	binds(m, sock, addr, port);
 	learn(m, &c, &o);
 }
 
@@ -74,10 +84,11 @@ static void closes(struct model *m, uint32_t sock)
 
 static double ask(const struct model *m, unsigned call, uint32_t sock, const char *addr, unsigned port)
 {
-	struct model_machine machine = {.port_low = 32768, .port_high = 60999, .somaxconn = 4096, .timestamps = 1};
+	struct model_machine machine = {.port_low = PORT_LOW, .port_high = PORT_LOW + PORTS - 1, .somaxconn = 4096, .timestamps = 1};
 	struct snag_call c = call_of(call, sock);
 	struct model_verdict v;
 	double start = now();
+	int rounds = 0;
 
 	c.addr = drive_addr(addr, port);
 	c.addr_family = AF_INET;
@@ -86,9 +97,9 @@ static double ask(const struct model *m, unsigned call, uint32_t sock, const cha
 	c.tcp_state = TCP_CLOSE;
 	c.blocking = 1;
 	c.reach = SNAG_REACH_LOCAL;
-	for (int i = 0; i < ROUNDS; i++)
+	for (; rounds < ROUNDS && (rounds % 100 || now() - start < 3e8); rounds++)
 		model_predict(m, &machine, &c, 1000000000, &v);
-	return (now() - start) / ROUNDS;
+	return (now() - start) / rounds;
 }
 
 static double accept_and_close(struct model *m, uint32_t sock)
@@ -110,11 +121,12 @@ static struct model *crowd(int kind, uint32_t n)
 	listens(m, 1, "127.0.0.1", PORT);
 	make(m, 2);
 	for (uint32_t s = 3; s < n + 3; s++) {
-		if (kind == 1) {
+		if (kind == 1)
 			listens(m, s, four[s / 30000 % 4], 1 + s % 30000);
-			continue;
-		}
-		accepts(m, s, 1);
+		else if (kind == 3)
+			binds(m, s, "127.0.0.1", PORT_LOW + s - 3);
+		else
+			accepts(m, s, 1);
 		if (kind == 2)
 			closes(m, s);
 	}
@@ -123,19 +135,20 @@ static struct model *crowd(int kind, uint32_t n)
 
 int main(void)
 {
-	static const char *const kinds[] = {"accepted on one port", "each on its own port", "closed on one port"};
-	static const uint32_t sizes[] = {10, 100000};
+	static const char *const kinds[] = {"accepted on one port", "each on its own port", "closed on one port", "bound in the range"};
+	static const uint32_t sizes[][3] = {{10, 100000}, {10, 100000}, {10, 100000}, {10, PORTS - 232, PORTS}};
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	printf("%-28s %10s %10s %10s %10s %16s\n", "ns a question", "bind", "bind free", "bind 0", "connect",
 	       "accept + close");
-	for (int kind = 0; kind < 3; kind++) {
-		for (unsigned i = 0; i < 2; i++) {
-			struct model *m = crowd(kind, sizes[i]);
-			printf("%-20s %7u %10.0f %10.0f %10.0f %10.0f %16.0f\n", kinds[kind], sizes[i],
+	for (int kind = 0; kind < 4; kind++) {
+		for (unsigned i = 0; i < 3 && sizes[kind][i]; i++) {
+			uint32_t n = sizes[kind][i];
+			struct model *m = crowd(kind, n);
+			printf("%-20s %7u %10.0f %10.0f %10.0f %10.0f %16.0f\n", kinds[kind], n,
 			       ask(m, SNAG_CALL_bind, 2, "127.0.0.1", PORT), ask(m, SNAG_CALL_bind, 2, "127.0.0.2", PORT),
 			       ask(m, SNAG_CALL_bind, 2, "127.0.0.1", 0), ask(m, SNAG_CALL_connect, 2, "127.0.0.1", PORT),
-			       accept_and_close(m, sizes[i] + 3));
+			       accept_and_close(m, n + 3));
 			free(m);
 		}
 	}
