@@ -64,7 +64,7 @@ REAL := $(if $(call has,libuv),$(B)/real/uv) $(if $(call has,libevent),$(B)/real
 .PHONY: help all deps demo tour test check-programs programs units real-programs check-unit check-suites check-live check-live-time check-rows bench bench-programs lint layers symbols fuzz install uninstall clean
 .DEFAULT_GOAL := all
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 	@echo "  VARIANT=release|debug|san|cov  CC=gcc|clang  V=1 shows the commands"
 
 all: $(B)/libsnag.so $(B)/snag ## build libsnag.so and snag into build/release

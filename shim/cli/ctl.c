@@ -129,7 +129,9 @@ static void list_json(const struct ctl *c)
 
 static void list_text(const struct ctl *c)
 {
-	if (c->rules->rule.n)
+	if (!c->rules->rule.n)
+		printf("session %s has no rules\n", c->name);
+	else
 		printf("%-24s %-4s %9s %9s  %-10s %s\n", "RULE", "", "MATCHED", "FIRED", "ACTION", "CALLS");
 	for (uint32_t i = 0; i < c->rules->rule.n; i++) {
 		const struct rule *r = rules_rule(c->rules, i);
@@ -271,6 +273,14 @@ static int on_session(const char *name, const struct verb *v, const char *operan
 	return status;
 }
 
+static void misused(const char *name, unsigned n, const struct verb *v)
+{
+	const char *what = n == 0 ? "no SESSION" : n == 1 ? "no command" : !v ? "unknown command" :
+			   v->takes ? "wants a name" : "takes no name";
+
+	complain("%s%s%s; usage: snag %s", n > 1 ? name : "", n > 1 ? ": " : "", what, usage.line);
+}
+
 int cmd_ctl(int argc, char **argv)
 {
 	const char *operand[3] = { NULL, NULL, NULL };
@@ -298,7 +308,7 @@ int cmd_ctl(int argc, char **argv)
 	}
 	const struct verb *v = n > 1 ? find_verb(operand[1]) : NULL;
 	if (!v || (n == 3) != v->takes) {
-		fprintf(stderr, "usage: snag %s\n", usage.line);
+		misused(operand[1], n, v);
 		return CMD_USAGE;
 	}
 	return on_session(operand[0], v, operand[2], json);

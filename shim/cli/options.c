@@ -50,6 +50,8 @@ int options_next(const struct usage *u, int argc, char **argv)
 	longs[n] = (struct option){ NULL, 0, NULL, 0 };
 
 	int key = getopt_long(argc, argv, shorts, longs, NULL);
+	if (key == '?')
+		fprintf(stderr, "%s: `%s --help` lists the options\n", argv[0], argv[0]);
 	if (key == KEY_HELP) {
 		print_help(u);
 		return OPTIONS_HELP;

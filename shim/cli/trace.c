@@ -204,7 +204,9 @@ static int print_trace(struct reading *g)
 		return CMD_LOST;
 	}
 	if (g->bad)
-		fprintf(stderr, "snag trace: %s: %lu lines are no JSON objects\n", g->path, g->bad);
+		fprintf(stderr, "snag trace: %s: %lu %s; `snag run` writes a trace as JSON lines with -o "
+				"NAME.jsonl or --format jsonl\n", g->path, g->bad,
+			g->bad == 1 ? "line is no JSON object" : "lines are no JSON objects");
 	return g->bad ? CMD_USAGE : CMD_OK;
 }
 

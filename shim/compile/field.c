@@ -192,7 +192,7 @@ static void read_field(struct diags *d, struct object *o, struct node *n)
 	else
 		read_objects(d, f, n, s);
 	if ((f->flags & FIELD_LATER) && d->errors == errors && !f->fits)
-		diag_error_key(d, n, "is not built yet");
+		diag_error_key(d, n, "is not built yet; leave it out");
 }
 
 static void check_keys(struct diags *d, const struct object *o)

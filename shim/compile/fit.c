@@ -126,7 +126,7 @@ static void refuse_unbuilt(struct diags *d, const struct object *what)
 {
 	for (unsigned key = 0; key < KEYS_do; key++)
 		if (object_has(what, key) && (table_do.fields[key].flags & FIELD_LATER))
-			diag_error_key(d, object_at(what, key), "is not built yet");
+			diag_error_key(d, object_at(what, key), "is not built yet; leave it out");
 }
 
 /* ---- the calls of a rule ---- */

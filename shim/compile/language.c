@@ -85,7 +85,8 @@ static const char *refuse_sysctl(const char *key)
 
 	for (size_t i = 0; i < ARRAY_LEN(packets); i++)
 		if (strcmp(key, packets[i]) == 0)
-			return "acts on packets, so from inside a program it has no honest effect";
+			return "acts on packets, so from inside a program it has no honest effect; a network namespace has "
+			       "a sysctl of its own";
 	return NULL;
 }
 

@@ -98,7 +98,7 @@ b.yaml: ok: 2 rules, mode log"
   printf 'version: 1\nexpect: [{exit: 0}]\n' >later.yaml
   run --separate-stderr "$SNAG" check later.yaml
   assert_failure 2
-  assert_equal "$stderr" "later.yaml:2:1: error: expect: is not built yet"
+  assert_equal "$stderr" "later.yaml:2:1: error: expect: is not built yet; leave it out"
 }
 
 @test "shipped policies: all good, found by name" {
@@ -122,6 +122,7 @@ b.yaml: ok: 2 rules, mode log"
   assert_output ""
   run --separate-stderr "$SNAG" check --no-such-option
   assert_failure 2
+  assert_regex "$stderr" "snag check: .snag check --help. lists the options$"
 }
 
 @test "schema: JSON, closed at the top level" {

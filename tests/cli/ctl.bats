@@ -72,6 +72,14 @@ for line in sys.stdin: print(line.strip(), attempt(lambda: socket.socket().bind(
   ended
 }
 
+@test "list: a session without rules" {
+  live -- "$BINDS"
+  run ctl list
+  assert_success
+  assert_output "session $NAME has no rules"
+  ended
+}
+
 @test "disable and enable" {
   live 'bind name=busy: EADDRINUSE' -- "$BINDS"
   ask a
@@ -209,6 +217,11 @@ not_listed() {
     run ctl $words
     assert_failure 2
   done
+  run ctl frobnicate
+  assert_output --partial "snag ctl: frobnicate: unknown command; usage: "
+  run "$SNAG" ctl
+  assert_failure 2
+  assert_output --partial "snag ctl: no SESSION; usage: "
   ended
   run "$SNAG" ctl nobody-here list
   assert_failure 125

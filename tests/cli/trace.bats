@@ -217,7 +217,7 @@ socket.socketpair()'
   sed -i '2s/^{/x/' "$WORK/t.jsonl"
   run --separate-stderr "$SNAG" trace "$WORK/t.jsonl"
   assert_equal "$status" 2
-  assert_equal "$stderr" "snag trace: $WORK/t.jsonl: 1 lines are no JSON objects"
+  assert_equal "$stderr" "snag trace: $WORK/t.jsonl: 1 line is no JSON object; \`snag run\` writes a trace as JSON lines with -o NAME.jsonl or --format jsonl"
   assert [ -n "$output" ]
 }
 

@@ -351,7 +351,7 @@ static const struct given_row kernel[] = {
 	    "ip_local_port_range: 5..1, rules: bsd, privileged: 1}\n",
 	 "p.yaml:2:10: error: kernel.somaxcon: unknown key; did you mean somaxconn?\n"
 	 "p.yaml:2:23: error: kernel.tcp_syncookies: acts on packets, so from inside a "
-	 "program it has no honest effect\n"
+	 "program it has no honest effect; a network namespace has a sysctl of its own\n"
 	 "p.yaml:2:49: error: kernel.clock: out of range; from 1 to 1000000\n"
 	 "p.yaml:2:63: error: kernel.time_wait: a duration carries a unit; write 60s for "
 	 "seconds, or 60ms\n"
@@ -386,7 +386,7 @@ static const struct given_row unbuilt[] = {
 	 "or 5ms\n"},
 	{V1 "expect:\n"
 	    "  - {exit: 0}\n",
-	 "p.yaml:2:1: error: expect: is not built yet\n"},
+	 "p.yaml:2:1: error: expect: is not built yet; leave it out\n"},
 	{V1 "endpoints:\n"
 	    "  web: {port: 1}\n"
 	    "rules:\n"
