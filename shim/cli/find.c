@@ -32,6 +32,16 @@ bool find_is_alive(const struct session *s)
 	return waits || find_keeper_runs(load_acquire(&s->header->keeper_pid)) || procs_count(s, NULL, NULL) > 0;
 }
 
+/* Nobody is in it: what is left is a file. True: removed, *s is detached. */
+static bool remove_dead(struct session *s, const char *name)
+{
+	if (find_is_alive(s))
+		return false;
+	session_remove(name, s);
+	session_detach(s);
+	return true;
+}
+
 int find_session(struct session *s, const char *name)
 {
 	struct session_sizes sizes = layout_sizes(0);
@@ -42,16 +52,27 @@ int find_session(struct session *s, const char *name)
 		if (err == -ESHUTDOWN)
 			usleep(5000);
 	}
-	if (err == 0 && find_is_alive(s))
+	if (err == 0 && !remove_dead(s, name))
 		return 0;
-	if (err == 0)
-		session_detach(s);
-	/* Nobody is in it, or whoever was ending it died over it: what is left is a file. */
-	if (err == 0 || err == -ESHUTDOWN) {
-		session_remove(name);
-		return -ENOENT;
-	}
-	return err;
+	if (err == -ESHUTDOWN)		/* whoever was ending it died over it */
+		session_remove(name, NULL);
+	return err == 0 || err == -ESHUTDOWN ? -ENOENT : err;
+}
+
+/* One that is ending, of another version, or somebody else's is passed over. */
+static void sweep(const char *name, void *arg)
+{
+	struct session_sizes sizes = layout_sizes(0);
+	struct session s;
+
+	(void)arg;
+	if (session_attach(&s, name, &sizes) == 0 && !remove_dead(&s, name))
+		session_detach(&s);
+}
+
+void find_sweep(void)
+{
+	session_each(sweep, NULL);
 }
 
 void find_complain(const char *name, int err)

@@ -8,6 +8,8 @@
 /* Attaches the live session NAME: 0. -ENOENT: there is none; one without keeper and processes is removed on the way.
  * Else what session_attach answers. */
 int find_session(struct session *s, const char *name);
+/* Removes this user's sessions that have neither keeper nor processes: a keeper that was killed could not. */
+void find_sweep(void);
 /* Has it a keeper or a process, or is it about to have one? */
 bool find_is_alive(const struct session *s);
 

@@ -6,6 +6,7 @@
  * once a second. */
 #include "keeper.h"
 
+#include "find.h"
 #include "signals.h"
 #include "stalls.h"
 
@@ -325,6 +326,7 @@ int keeper_create(struct keeper *k, const char *name, const struct compiled *pol
 		terms.flags |= SNAG_SESSION_TRACING;
 	else
 		k->ring_whole = true;	/* as far as anybody needs it */
+	find_sweep();
 	if (!err)
 		err = session_create(&k->session, name, &sizes, &terms, policy->image);
 	if (err) {
@@ -357,7 +359,7 @@ bool keeper_end(struct keeper *k)
 	session_record(k, "end", &end);
 	end.t = (int64_t)session_now(&k->session);
 	put(k, &end);
-	session_remove(k->name);
+	session_remove(k->name, &k->session);
 	keeper_free(k);
 	return true;
 }

@@ -91,10 +91,15 @@ static int room_at_first(int fd, struct snag_header *h, const struct session_siz
 static int file_map(struct session *s, int fd, const struct snag_section_place *p, const struct session_sizes *sizes)
 {
 	size_t writable = p[SNAG_SECTION_RULES].offset, rules = p[SNAG_SECTION_RULES].size;
-	char *base = sys_mmap(NULL, writable, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	void *image = NULL;
-	int rc = sys_failed(base);
+	struct stat st;
+	int rc = sys_fstat(fd, &st);
+	char *base;
 
+	if (rc)
+		return rc;
+	base = sys_mmap(NULL, writable, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	rc = sys_failed(base);
 	if (rc)
 		return rc;
 	if (rules) {
@@ -116,6 +121,8 @@ static int file_map(struct session *s, int fd, const struct snag_section_place *
 		.rules = image,
 		.rules_size = rules,
 		.mapped = writable,
+		.dev = st.st_dev,
+		.ino = st.st_ino,
 		.sizes = *sizes,
 	};
 	s->sizes.rules = rules;

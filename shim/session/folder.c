@@ -109,7 +109,16 @@ static void remove_beside(int folder, const char *entry, void *arg)
 	sys_call(SYS_unlinkat, folder, entry, 0);
 }
 
-void session_remove(const char *name)
+/* While it is, nobody makes another session of this name, unless somebody else removes it first. */
+static bool is_file_of(int folder, const char *name, const struct session *s)
+{
+	struct stat st;
+
+	return sys_call(SYS_newfstatat, folder, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_dev == s->dev &&
+	       st.st_ino == s->ino;
+}
+
+void session_remove(const char *name, const struct session *s)
 {
 	if (!session_name_ok(name))
 		return;
@@ -118,8 +127,10 @@ void session_remove(const char *name)
 
 		if (folder < 0)
 			continue;
-		sys_call(SYS_unlinkat, folder, name, 0);
-		folder_each(folder, remove_beside, (void *)name);
+		if (!s || is_file_of(folder, name, s)) {
+			sys_call(SYS_unlinkat, folder, name, 0);
+			folder_each(folder, remove_beside, (void *)name);
+		}
 		sys_close(folder);
 	}
 }

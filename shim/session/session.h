@@ -27,6 +27,7 @@ struct session {
 	const void *rules;	/* read-only mapping */
 	size_t rules_size;
 	size_t mapped;		/* bytes of the writable mapping */
+	uint64_t dev, ino;	/* the file's, which are nobody else's while it is mapped */
 	uint32_t attached_by;	/* the process that attached, in the session's pid namespace; 0: it made the session */
 	struct session_sizes sizes;
 };
@@ -65,8 +66,9 @@ void session_detach(struct session *s);
 int session_grow_socks(struct session *s);
 int session_grow_ring(struct session *s);
 
-/* Unlink the file, and the symbolic links, sockets and pipes NAME.* that stand beside it. Mappings live on. */
-void session_remove(const char *name);
+/* Unlink the file, and the symbolic links, sockets and pipes NAME.* that stand beside it, unless the file of this name
+ * is another one than that of `s` by now; s NULL: whichever it is. Mappings live on. */
+void session_remove(const char *name, const struct session *s);
 
 /* Ends the session for newcomers if no process and no ticket is left (the keeper, after proc_reap): true, it is closed,
  * now or before. Decided under the lock, as joining is, so that nobody joins a session that its keeper has left. */

@@ -189,6 +189,23 @@ for i in range(2):
   assert [ ! -e "/dev/shm/snag-$(id -u)/$NAME" ]
 }
 
+@test "what a killed keeper leaves goes with the next session, unless somebody lives in it" {
+  waiter
+  "$SNAG" run -q --session "$NAME" -- sh "$WORK/waiter.sh" "$WORK/end" 3>&- &
+  local keeper=$! file
+  file=/dev/shm/snag-$(id -u)/$NAME
+  [ -d /dev/shm ] || file=/tmp/snag-$(id -u)/$NAME
+  wait_for session_has_processes "$NAME"
+  kill -KILL $keeper
+  wait $keeper || true
+  "$SNAG" run -q -- true
+  assert [ -e "$file" ]
+  touch "$WORK/end"
+  # Its processes end a moment later.
+  removed() { "$SNAG" run -q -- true && [ ! -e "$file" ]; }
+  wait_for removed
+}
+
 @test "the background keeper keeps no descriptor of the starter, and stays out of its session" {
   waiter
   exec 8>"$WORK/held"

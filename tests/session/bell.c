@@ -43,7 +43,7 @@ static void nobody_listens(void **state)
 	bell_ring(&f->s);
 	close(bell_open(&f->s));
 	bell_ring(&f->s);
-	session_remove(f->name);
+	session_remove(f->name, NULL);
 	bell_ring(&f->s);
 	assert_true(bell_open(&f->s) < 0);
 	assert_int_equal(dup(0), before);

@@ -62,7 +62,7 @@ static inline int teardown(void **state)
 {
 	struct fixture *f = *state;
 
-	session_remove(f->name);
+	session_remove(f->name, NULL);
 	session_detach(&f->s);
 	free(f);
 	return 0;

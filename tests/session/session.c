@@ -138,7 +138,7 @@ static void what_is_not_ours_is_not_mapped(void **state)
 	}
 	assert_int_equal(attach_after(f, spoil_link, "/etc/passwd"), -EACCES);
 	assert_int_equal(attach_after(f, spoil_fifo, NULL), -EACCES);
-	session_remove(f->name);
+	session_remove(f->name, NULL);
 	assert_int_equal(session_attach(&(struct session){0}, f->name, &sizes), -ENOENT);
 	assert_int_equal(session_attach(&(struct session){0}, "../passwd", &sizes), -ENOENT);
 }
@@ -211,12 +211,31 @@ static void listed_and_removed(void **state)
 	assert_int_equal(session_each(each_name, f), 0);
 	assert_string_equal(f->s.model, "found");
 	assert_int_equal(lstat(stale, &st), -1);
-	session_remove(f->name);
+	session_remove(f->name, NULL);
 	assert_int_equal(lstat(path_of(f->name), &st), -1);
 	assert_int_equal(lstat(link, &st), -1);
 	assert_int_equal(lstat(other, &st), 0);		/* another session's */
 	unlink(other);
-	session_remove("../x");
+	session_remove("../x", NULL);
+}
+
+/* Who removes one session leaves the next one of its name alone. */
+static void a_successor_is_not_removed(void **state)
+{
+	struct fixture *f = *state;
+	struct session old, now;
+	struct stat st;
+
+	assert_int_equal(session_attach(&old, f->name, &sizes), 0);
+	session_remove(f->name, &old);
+	assert_int_equal(lstat(path_of(f->name), &st), -1);
+	assert_int_equal(session_create(&now, f->name, &sizes, &terms, rules_text), 0);
+	session_remove(f->name, &old);
+	assert_int_equal(lstat(path_of(f->name), &st), 0);
+	session_remove(f->name, &now);
+	assert_int_equal(lstat(path_of(f->name), &st), -1);
+	session_detach(&old);
+	session_detach(&now);
 }
 
 /* Several make one name at once: one does, and whoever attaches finds a whole one. */
@@ -242,7 +261,7 @@ static void made_once(void **state)
 	assert_int_equal(makers, 1);
 	assert_int_equal(session_attach(&s, name, &sizes), 0);
 	session_detach(&s);
-	session_remove(name);
+	session_remove(name, NULL);
 }
 
 /* In a mount namespace of its own: /dev/shm of a given size, and an empty /tmp. 0, or 1: not allowed here. */
@@ -279,7 +298,7 @@ static void a_full_shm_leads_to_tmp(void **state)
 		session_detach(&s);
 		child_assert(session_attach(&s, "a", &sizes) == 0);
 		child_assert(session_create(&s, "a", &sizes, &terms, rules_text) == -EEXIST);
-		session_remove("a");
+		session_remove("a", NULL);
 		child_assert(stat(path, &st) < 0);
 		umount("/tmp");
 		child_assert(mount("none", "/tmp", "tmpfs", 0, "size=1m") == 0);
@@ -377,6 +396,7 @@ int main(void)
 		with_session(what_is_not_ours_is_not_mapped),
 		with_session(what_is_damaged_is_not_mapped),
 		with_session(listed_and_removed),
+		with_session(a_successor_is_not_removed),
 		cmocka_unit_test(made_once),
 		cmocka_unit_test(a_full_shm_leads_to_tmp),
 		cmocka_unit_test(growth_on_a_full_shm),
