@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #define HIGH_FD 512
+#define KEPT_MARK 63	/* a real-time signal that nobody asks for */
 
 ssize_t sys_read_file(const char *path, char *buf, size_t size)
 {
@@ -38,6 +39,26 @@ int sys_high_fd(int fd)
 		return fd;
 	sys_close(fd);
 	return high;
+}
+
+int sys_keep_fd(int fd)
+{
+	int high = sys_high_fd(fd), r = high < 0 ? high : (int)sys_call(SYS_fcntl, high, F_SETSIG, KEPT_MARK);
+
+	if (r < 0 && high >= 0)
+		sys_close(high);
+	return r < 0 ? r : high;
+}
+
+bool sys_is_kept(int fd)
+{
+	return sys_call(SYS_fcntl, fd, F_GETSIG) == KEPT_MARK;
+}
+
+void sys_close_kept(int fd)
+{
+	if (sys_is_kept(fd))
+		sys_close(fd);
 }
 
 void sys_append(char *buf, size_t size, size_t *len, const char *text)

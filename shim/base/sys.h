@@ -4,6 +4,7 @@
 #define BASE_SYS_H
 
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/stat.h>
@@ -122,6 +123,13 @@ static inline struct timespec sys_timespec(uint64_t ns)
 /* Moves a descriptor of our own to 512 or above, out of the program's way, where the limit allows; close-on-exec. Takes
  * and hands on -errno. */
 int sys_high_fd(int fd);
+
+/* The same of a descriptor that stays open while the program runs on, which may close all that it does not know and have a
+ * file of its own at that number. It is marked, by F_SETSIG, which says nothing where O_ASYNC is not set. */
+int sys_keep_fd(int fd);
+bool sys_is_kept(int fd);
+/* Closes it, unless it is the program's by now. */
+void sys_close_kept(int fd);
 
 /* The start of a small file (as in /proc) into buf, with a NUL behind it. The bytes read, or -errno. */
 ssize_t sys_read_file(const char *path, char *buf, size_t size);

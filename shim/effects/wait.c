@@ -44,7 +44,7 @@ static bool cancellable(unsigned call)
 
 int wait_timer(void)
 {
-	return sys_high_fd((int)sys_call(SYS_timerfd_create, CLOCK_MONOTONIC, TFD_CLOEXEC));
+	return sys_keep_fd((int)sys_call(SYS_timerfd_create, CLOCK_MONOTONIC, TFD_CLOEXEC));
 }
 
 /* 0 or -EINTR. */

@@ -10,7 +10,7 @@ static int set;		/* descriptor + 1; 0: none */
 
 static int open_set(void)
 {
-	int fd = sys_high_fd((int)sys_call(SYS_epoll_create1, EPOLL_CLOEXEC)), none = 0;
+	int fd = sys_keep_fd((int)sys_call(SYS_epoll_create1, EPOLL_CLOEXEC)), none = 0;
 	if (fd < 0 || cas(&set, &none, fd + 1))
 		return fd;
 	sys_close(fd);		/* another thread was faster */
@@ -24,23 +24,16 @@ static long enter(int fd, int listener)
 	return r == -EEXIST ? 0 : r;
 }
 
-/* The program has closed it, and perhaps has another file at its number. */
-static bool is_lost(int fd, long r)
-{
-	return r == -EINVAL || (r == -EBADF && sys_call(SYS_fcntl, fd, F_GETFD) < 0);
-}
-
 int arrivals_of(int listener)
 {
-	int fd = load_acquire(&set) - 1, was = fd + 1;
-	long r = enter(fd, listener);
-	if (r < 0 && was && is_lost(fd, r))
+	int was = load_acquire(&set), fd = was - 1;
+	if (was && !sys_is_kept(fd)) {	/* the program has closed it */
 		cas(&set, &was, 0);
-	if (r < 0 && !load_acquire(&set)) {
-		fd = open_set();
-		r = enter(fd, listener);
+		was = 0;
 	}
-	if (r < 0)
+	if (!was)
+		fd = open_set();
+	if (enter(fd, listener) < 0)
 		return -1;
 	news_enter(fd, 0);
 	return fd;
@@ -50,7 +43,7 @@ void arrivals_seen(void)
 {
 	struct epoll_event e[8];
 	int fd = load_acquire(&set) - 1;
-	if (fd >= 0)
+	if (fd >= 0 && sys_is_kept(fd))
 		sys_call(SYS_epoll_pwait, fd, e, ARRAY_LEN(e), 0, NULL, 0);
 }
 
@@ -59,6 +52,6 @@ void arrivals_end(void)
 	int fd = likely(!load_relaxed(&set)) ? 0 : __atomic_exchange_n(&set, 0, __ATOMIC_ACQ_REL);
 	if (!fd)
 		return;
-	sys_close(fd - 1);
+	sys_close_kept(fd - 1);
 	news_end();
 }

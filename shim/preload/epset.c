@@ -42,7 +42,7 @@ void epset_note(int epfd)
 static void forget(struct set *s)
 {
 	if (s->timer)
-		sys_close(s->timer - 1);
+		sys_close_kept(s->timer - 1);
 	*s = sets[--n_sets];
 }
 
@@ -204,7 +204,7 @@ void epset_use_up(const struct epset_place *p)
 
 static bool open_timer(struct set *s)
 {
-	int fd = s->timer ? s->timer - 1 : wait_timer();
+	int fd = s->timer && sys_is_kept(s->timer - 1) ? s->timer - 1 : wait_timer();
 	if (fd < 0)
 		return false;
 	s->timer = fd + 1;
@@ -242,7 +242,7 @@ void epset_rest(void)
 	bool any = false;
 	for (unsigned i = 0; i < n_sets; i++) {
 		if (sets[i].timer)
-			sys_close(sets[i].timer - 1);
+			sys_close_kept(sets[i].timer - 1);
 		any |= sets[i].timer != 0;
 		sets[i].timer = 0;
 		sets[i].due = READY_NEVER;

@@ -10,7 +10,11 @@ static int bell;	/* descriptor + 1; 0: none */
 void news_enter(int epfd, uint64_t data)
 {
 	struct epoll_event e = { .events = EPOLLIN | EPOLLET, .data.u64 = data };
-	int fd = load_acquire(&bell) - 1, none = 0;
+	int was = load_acquire(&bell), fd = was - 1, none = 0;
+	if (was && !sys_is_kept(fd)) {	/* the program has closed it */
+		cas(&bell, &was, 0);
+		fd = -1;
+	}
 	if (fd < 0) {
 		fd = bell_open(&session);
 		if (fd >= 0 && !cas(&bell, &none, fd + 1)) {	/* another thread was faster */
@@ -26,5 +30,5 @@ void news_end(void)
 {
 	int fd = load_relaxed(&bell) ? __atomic_exchange_n(&bell, 0, __ATOMIC_ACQ_REL) : 0;
 	if (fd)
-		sys_close(fd - 1);
+		sys_close_kept(fd - 1);
 }

@@ -47,7 +47,7 @@ static int open_bell(const struct session *s, int flags)
 
 int bell_open(const struct session *s)
 {
-	return sys_high_fd(open_bell(s, O_RDONLY));
+	return sys_keep_fd(open_bell(s, O_RDONLY));
 }
 
 void bell_ring(const struct session *s)

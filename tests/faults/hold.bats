@@ -240,3 +240,24 @@ print(len(os.read(said, 9)))'
 0"
   done
 }
+
+@test "a program that closes what it does not know, and has files of its own there, keeps them" {
+  local wait
+  for wait in poll epoll; do
+    run -0 timeout 30 "$SNAG" run -q --rule 'accept: hold=300ms' -- "$PYTHON" -c "
+import os, select, socket
+s = socket.create_server(('127.0.0.1', 0)); c = socket.create_connection(s.getsockname())
+p = select.$wait(); p.register(s, select.POLLIN)
+assert p.poll(0) == [] and p.poll(0.01) == []
+os.closerange(500, 600)
+e = select.epoll()
+for fd in range(512, 530): os.dup2((c, e)[fd % 2].fileno(), fd)
+was = [os.readlink(f'/proc/self/fd/{fd}') for fd in range(512, 530)]
+d = socket.create_connection(s.getsockname())
+while not p.poll(0.01): pass
+s.accept(); s.accept(); s.setblocking(False)
+try: s.accept()
+except BlockingIOError: print(was == [os.readlink(f'/proc/self/fd/{fd}') for fd in range(512, 530)])"
+    assert_output True
+  done
+}
