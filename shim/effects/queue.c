@@ -26,16 +26,17 @@ struct queue_held *queue_find(struct queue_table *t, uint32_t sock, uint32_t ser
 	return place;
 }
 
-static void drop_head(struct queue_held *q)
+static void drop(struct queue_held *q, uint32_t n)
 {
-	if (!runs_of(q))
-		return;
-	if (q->run[0].n > 1) {
-		q->run[0].n--;
-		return;
+	while (n && runs_of(q)) {
+		if (q->run[0].n > n) {
+			q->run[0].n -= n;
+			return;
+		}
+		n -= q->run[0].n;
+		q->runs = runs_of(q) - 1;
+		memmove(q->run, q->run + 1, q->runs * sizeof(q->run[0]));
 	}
-	q->runs = runs_of(q) - 1;
-	memmove(q->run, q->run + 1, q->runs * sizeof(q->run[0]));
 }
 
 static uint32_t known(const struct queue_held *q)
@@ -54,9 +55,9 @@ uint32_t queue_news(struct queue_held *q, uint32_t len)
 		q->runs = 0;
 		return 0;
 	}
-	/* what an accept under way has taken is dropped when it is over */
-	for (uint32_t taking = queue_taking(q); n > len && n - len > taking; n--)
-		drop_head(q);
+	uint32_t taking = queue_taking(q);	/* what an accept under way has taken is dropped when it is over */
+	if (n > len && n - len > taking)
+		drop(q, n - len - taking);
 	return len > n ? len - n : 0;
 }
 
@@ -121,7 +122,7 @@ void queue_took(struct queue_held *q, uint32_t tid, bool took)
 		if (q->taker[i] == tid)
 			q->taker[i] = 0;
 	if (took)
-		drop_head(q);
+		drop(q, 1);
 }
 
 uint32_t queue_taking(const struct queue_held *q)

@@ -48,15 +48,17 @@ bool request_hears(struct model *m, uint32_t bare, uint64_t now_ns)
 
 void request_accepted(struct model *m, uint32_t bare, uint64_t now_ns)
 {
+	const struct model_sock *r;
 	struct model_sock *client;
 
 	completes(m, bare, now_ns);
-	client = record_at(m, record_of(m, bare, 0)->other, 0);
+	r = record_of(m, bare, 0);	/* one whose listener is gone may be gone with its last FIN */
+	client = r ? record_at(m, r->other, 0) : NULL;
 	if (!client)
 		return;
 	client->flags &= (uint16_t)~MODEL_DOUBT;	/* whatever it has sent, it was not reset */
 	if (client->on_port)
-		port_link(m, record_of(m, bare, 0)->other);
+		port_link(m, r->other);
 }
 
 void request_told(struct model *m, uint32_t bare, uint8_t tcp_state, uint64_t now_ns)

@@ -205,6 +205,13 @@ static void test_scribbled_on(void **state)
 	queue_let_go(q, is_off);
 	queue_news(q, 0);
 	assert_int_equal(q->runs, 0);
+	q->runs = 2;		/* thousands of millions: forgotten at once */
+	q->run[0].n = UINT32_MAX - 7;
+	q->run[1].n = 5;
+	memset(q->taker, 0, sizeof(q->taker));
+	assert_int_equal(queue_news(q, 1), 0);
+	assert_int_equal(q->runs, 1);
+	assert_int_equal(q->run[0].n, 1);
 }
 
 int main(void)
