@@ -56,8 +56,10 @@ void conn_leave(struct model *m, uint32_t sock)
 	conn_part(m, sock);
 	tuple_unlink(m, sock);
 	port_unlink(m, sock);
-	if (r)
-		r->flags &= (uint16_t)~(MODEL_EXACT | MODEL_BY_CONNECT | MODEL_DOUBT | MODEL_VAGUE);
+	if (!r)
+		return;
+	r->flags &= (uint16_t)~(MODEL_EXACT | MODEL_BY_CONNECT | MODEL_DOUBT | MODEL_VAGUE);
+	r->overlooked = false;
 }
 
 uint32_t conn_shadow(struct model *m, const struct model_sock *r, uint8_t state, uint64_t now_ns)
@@ -79,6 +81,7 @@ uint32_t conn_shadow(struct model *m, const struct model_sock *r, uint8_t state,
 	b->fin_timeout_s = r->fin_timeout_s;
 	b->linger2_s = r->linger2_s;
 	b->ttl = r->ttl;
+	b->overlooked = r->overlooked;
 	b->local = r->local;
 	b->peer = r->peer;
 	b->flags = MODEL_EXACT | (r->flags & (MODEL_BY_CONNECT | MODEL_DOUBT));
@@ -141,6 +144,8 @@ void conn_reset_other(struct model *m, uint32_t sock, uint64_t now_ns)
 	const struct model_sock *r = record_of(m, sock, 0);
 	uint32_t other = r ? r->other : 0;
 
+	if (r)
+		conn_remain(m, r, now_ns);
 	/* it goes out elsewhere, or not at all */
 	if (other && (!route_hears_loopback(r->device) || !record_sends(r, &r->peer)))
 		conn_lose_sight(m, other);
@@ -243,6 +248,8 @@ void conn_reach(struct model *m, uint32_t client, uint32_t listener, uint64_t no
 	b->local = c->peer;
 	b->peer = c->local;
 	b->role = SNAG_ROLE_ACCEPTED;
+	if (l && !addr_equal_ip(&b->local, &l->local))
+		port_moved(m, at);
 	if (l)
 		bare_enqueue(m, at, listener);
 	else
@@ -288,6 +295,7 @@ bool conn_accept(struct model *m, uint32_t sock, uint32_t listener, uint64_t now
 	r->options = b->options;
 	r->device = b->device;
 	r->pending = b->pending;
+	r->overlooked = b->overlooked;
 	if (record_half_open(b))
 		request_accepted(m, at, now_ns);
 	r->flags |= b->flags & (MODEL_HARD | MODEL_DOUBT | MODEL_MAPPED) & (b->listener ? ~MODEL_DOUBT : ~0);

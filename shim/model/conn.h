@@ -42,6 +42,8 @@ void conn_told(struct model *m, uint32_t sock, uint8_t tcp_state, uint64_t now_n
 void conn_close(struct model *m, uint32_t sock, int32_t unread, uint64_t now_ns);
 /* A listener ends: all that wait in its accept queue are reset. Requests that are half-open just stay behind. */
 void conn_deafen(struct model *m, uint32_t listener, uint64_t now_ns);
+/* It is reset, if it has not ended before: what may stay of it then. */
+void conn_remain(struct model *m, const struct model_sock *r, uint64_t now_ns);
 /* It enters TCP_CLOSE: no connection any more, and no port that it did not name. */
 void conn_done(struct model *m, uint32_t sock, uint64_t now_ns);
 

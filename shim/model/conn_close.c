@@ -59,6 +59,20 @@ static void give_up(struct model *m, uint32_t sock, uint64_t now_ns)
 	conn_enter(m, at);
 }
 
+/* A RST is sent from an end in FIN_WAIT that nobody sees into: it may have become a mini socket before, which
+ * inet_child_forget() and tcp_disconnect() do not reach, and which each FIN that comes again has wait anew:
+ * tcp_timewait_state_process() (net/ipv4/tcp_minisocks.c). */
+void conn_remain(struct model *m, const struct model_sock *r, uint64_t now_ns)
+{
+	uint32_t at;
+
+	if (r->state != SNAG_STATE_FIN_WAIT || !(r->flags & MODEL_DOUBT) || (r->traits & MODEL_NO_TIME_WAIT))
+		return;
+	at = conn_shadow(m, r, SNAG_STATE_TIME_WAIT, now_ns);
+	bare_ages(m, at, now_ns + GIVE_UP_NS + TIME_WAIT_NS);
+	conn_enter(m, at);
+}
+
 /* __tcp_close() (net/ipv4/tcp.c). */
 void conn_close(struct model *m, uint32_t sock, int32_t unread, uint64_t now_ns)
 {

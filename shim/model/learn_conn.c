@@ -152,17 +152,33 @@ static bool met_other(struct model *m, const struct model_sock *r, const struct 
 	return at != 0;
 }
 
-/* What goes out astray may be answered to another attempt from the same port. */
-static void doubt_attempts(struct model *m, uint32_t sock, uint16_t port)
+/* An attempt between the two ports, or what is left of a closed connection, that is not in doubt yet. 0: none. */
+static uint32_t find_hit(const struct model *m, uint32_t sock, uint16_t local, uint16_t peer)
 {
 	const struct model_sock *r;
 	struct port_walk w;
 	uint32_t at;
 
-	port_walk_begin(&w, m, port ? port : PORT_NONE);
-	while ((r = port_walk_next(&w, &at)))
-		if (at != sock && r->state == SNAG_STATE_SYN_SENT)
-			record_at(m, at, 0)->flags |= MODEL_DOUBT;
+	port_walk_begin(&w, m, local ? local : PORT_NONE);
+	while ((r = port_walk_next(&w, &at))) {
+		uint32_t steps = SNAG_SOCKS;	/* it stands for its twins, whose peers are others */
+		for (; r && steps; r = record_of(m, at = r->twin_next, 0), steps--)
+			if (at != sock && r->peer.port == peer && !(r->flags & MODEL_DOUBT) &&
+			    (r->state == SNAG_STATE_SYN_SENT || r->until_ns))
+				return at;
+	}
+	return 0;
+}
+
+/* What goes out astray meets there what is left of another connection, which gives way to it; and is answered to
+ * another attempt from the same port, or to what is left here, which a RST ends: tcp_timewait_state_process()
+ * (net/ipv4/tcp_minisocks.c). */
+static void goes_astray(struct model *m, uint32_t sock, uint16_t local, uint16_t peer)
+{
+	uint32_t at;
+
+	while ((at = find_hit(m, sock, local, peer)) || (at = find_hit(m, sock, peer, local)))
+		conn_lose_sight(m, at);
 }
 
 /* The SYN has gone out: what has it met? Only on this machine; elsewhere nobody here knows. */
@@ -177,7 +193,7 @@ static void met(struct model *m, struct model_sock *r, const struct snag_call *c
 		if (!o->real_err)
 			record_state(r, SNAG_STATE_ESTABLISHED, now_ns);
 		r->flags |= MODEL_DOUBT;	/* it goes to where the last one went; or the answer goes elsewhere */
-		doubt_attempts(m, c->sock, r->local.port);
+		goes_astray(m, c->sock, r->local.port, r->peer.port);
 		return;
 	}
 	if (!record_hears(r)) {
@@ -219,6 +235,7 @@ static void begin_exact(struct model *m, struct model_sock *r, const struct snag
 			const struct snag_outcome *o, uint64_t now_ns)
 {
 	bool chosen = !record_holds(r);
+	struct snag_addr bound = r->local;
 	enum bind_answer named;
 	uint32_t early;
 
@@ -233,6 +250,8 @@ static void begin_exact(struct model *m, struct model_sock *r, const struct snag
 		r->flags |= MODEL_BY_CONNECT;
 		if (port_held(m, r->local.port, c->sock, now_ns, &named) == BIND_FREE)
 			bucket_forget(m, r->local.port);
+	} else if (!addr_equal_ip(&bound, &r->local)) {
+		port_moved(m, c->sock);
 	}
 	if (!early)
 		conn_sweep(m, &r->local, &r->peer, record_hears(r));

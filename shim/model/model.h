@@ -86,7 +86,8 @@ struct model_sock {
 	uint8_t linger2_s;	/* TCP_LINGER2, in place of tcp_fin_timeout; 0: none */
 	uint32_t name;		/* unix: index + 1 of its path */
 	uint32_t range;		/* IP_LOCAL_PORT_RANGE: the lowest, and above it the highest << 16; 0: the machine's */
-	uint32_t spare3;
+	uint8_t overlooked;	/* bound, and among those whose port connect() chose: port_moved() */
+	uint8_t spare3[3];
 	uint64_t since_ns;	/* session time of the last change of state */
 	uint64_t until_ns;	/* bare, closed: gone then, or up to record_late_ns() later */
 	struct snag_addr local, peer;

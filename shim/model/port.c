@@ -98,7 +98,7 @@ static bool same_kind(const struct model_sock *a, const struct model_sock *b)
 {
 	static const uint16_t flags = MODEL_EXPLICIT | MODEL_DOUBT | MODEL_BY_CONNECT;
 
-	return !((a->flags ^ b->flags) & flags) && !a->until_ns == !b->until_ns &&
+	return !((a->flags ^ b->flags) & flags) && a->overlooked == b->overlooked && !a->until_ns == !b->until_ns &&
 	       (a->state == SNAG_STATE_SYN_SENT) == (b->state == SNAG_STATE_SYN_SENT) &&
 	       (!a->until_ns || a->state == b->state);
 }

@@ -52,6 +52,8 @@ struct bind_claim port_claim(const struct model_sock *r, uint64_t now_ns);
 
 /* The kernel let the socket have its TCP port, in bind, listen or connect: see bucket.h. */
 void port_admitted(struct model *m, uint32_t sock, uint64_t now_ns);
+/* connect() or accept has given it an address other than the one that was bound: who chooses a port may overlook it. */
+void port_moved(struct model *m, uint32_t sock);
 
 uint32_t port_version(const struct model *m, uint32_t chain);
 

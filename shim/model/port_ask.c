@@ -6,6 +6,7 @@
 #include "record.h"
 #include "traffic.h"
 
+#include <base/addr.h>
 #include <base/base.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -277,10 +278,35 @@ enum bind_answer port_held(const struct model *m, uint16_t port, uint32_t self, 
 			continue;
 		a = aged(r, now_ns, port_may_be_free(r, now_ns) ? BIND_UNSURE : BIND_CONFLICT);
 		answer = a > answer ? a : answer;
+		if (r->overlooked && a == BIND_CONFLICT)
+			a = BIND_UNSURE;
 		if (!(r->flags & MODEL_BY_CONNECT))
 			*named = a > *named ? a : *named;
 	}
 	return answer;
+}
+
+/* __inet_bhash2_update_saddr(), __inet_inherit_port() (net/ipv4/inet_hashtables.c): the address is another than was bound,
+ * and what the port remembers of that address stays. Where only connect() has chosen there, inet_bind_bucket_destroy()
+ * finds nobody who was bound, as soon as somebody else leaves the port. */
+void port_moved(struct model *m, uint32_t sock)
+{
+	struct model_sock *self = record_at(m, sock, 0);
+	const struct model_sock *r;
+	bool chosen = false, bound = false;
+	struct port_walk w;
+	uint32_t at;
+
+	if (!self)
+		return;
+	port_walk_begin(&w, m, self->local.port ? self->local.port : PORT_NONE);
+	while ((r = port_walk_next(&w, &at))) {
+		if ((at == sock && !r->twin_next) || !record_holds(r) || !addr_equal_ip(&r->local, &self->local))
+			continue;
+		chosen |= r->overlooked || (r->flags & MODEL_BY_CONNECT);
+		bound |= !r->overlooked && !(r->flags & MODEL_BY_CONNECT);
+	}
+	self->overlooked = chosen && !bound;
 }
 
 void port_admitted(struct model *m, uint32_t sock, uint64_t now_ns)

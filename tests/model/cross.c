@@ -242,12 +242,104 @@ static void test_no_time_wait(void **state)
 	}
 }
 
+static void calls(struct drive *d, unsigned call, uint32_t sock, int arg, int err)
+{
+	struct snag_call c = call_to(d, call, sock, 0);
+	struct snag_outcome o = drive_outcome(d, err);
+
+	c.arg[0] = arg;
+	drive_learn(d, &c, &o);
+}
+
+/* A FIN that the deaf one has sent is heard, and what it makes TIME_WAIT is beyond what a listener resets at its end. */
+static void test_deaf_client(void **state)
+{
+	(void)state;
+	for (int deaf = 0; deaf < 2; deaf++) {
+		struct drive *d = begin(60000, false);
+		calls(d, SNAG_CALL_shutdown, A, SHUT_WR, ENOTCONN);
+		binds(d, A, 5000);
+		calls(d, SNAG_CALL_listen, A, 5, 0);
+		connects(d, B, 40000, 5000, true, 0);
+		assert_int_equal(get(d, B).state, SNAG_STATE_CLOSE_WAIT);
+		drive_option(d, B, IPPROTO_IP, IP_MINTTL, deaf ? 255 : 0);
+		closes(d, B, TCP_CLOSE_WAIT);
+		closes(d, A, TCP_LISTEN);
+		assert_int_equal(binds(d, C, 5000), deaf ? -SNAG_UNSURE_PEER : EADDRINUSE);
+		drive_end(d);
+	}
+}
+
+/* One that was bound, and moves to an address where connect() has chosen the port, may be overlooked by who chooses. */
+static void test_overlooked(void **state)
+{
+	static const struct {
+		const char *bound, *leaves;
+		int expect;
+	} rows[] = {
+		{"127.0.0.2", "127.0.0.2", EADDRNOTAVAIL}, {"255.255.255.255", "127.0.0.1", -SNAG_UNSURE_PEER},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct drive *d = begin(60000, false);
+		struct snag_call c;
+		struct snag_outcome o = drive_outcome(d, 0);
+		machine.port_high = machine.port_low;
+		drive_option(d, A, IPPROTO_IP, IP_MINTTL, 255);
+		connects(d, A, 40000, 6000, false, EINPROGRESS);
+		c = call_to(d, SNAG_CALL_bind, B, 0);
+		c.addr = o.local = drive_addr(rows[i].bound, 40000);
+		drive_learn(d, &c, &o);
+		c = call_to(d, SNAG_CALL_connect, B, 7000);
+		o = drive_outcome(d, EINPROGRESS);
+		o.local = drive_addr(rows[i].leaves, 40000);
+		drive_option(d, B, IPPROTO_IP, IP_MINTTL, 255);
+		drive_learn(d, &c, &o);
+		c = call_to(d, SNAG_CALL_connect, C, 8000);
+		if (predicted(d, &c) != rows[i].expect)
+			fail_msg("row %zu: %d", i, predicted(d, &c));
+		machine.port_high = 40003;
+		drive_end(d);
+	}
+}
+
+/* An IPv6 socket that has tried a mapped address sends its SYN there again, whatever it connects to, and may meet what
+ * is left of a connection between the same ports. */
+static void test_astray(void **state)
+{
+	(void)state;
+	for (int astray = 0; astray < 2; astray++) {
+		struct drive *d = begin_waiting();
+		struct snag_call c;
+		struct snag_outcome o;
+		drive_option(d, A, IPPROTO_IP, IP_MINTTL, 0);
+		connects(d, B, 6000, 5000, true, 0);
+		closes(d, B, TCP_ESTABLISHED);
+		closes(d, A, TCP_CLOSE_WAIT);
+		drive_socket(d, A, SNAG_PROTO_TCP, AF_INET6, SOCK_STREAM);
+		c = call_to(d, SNAG_CALL_connect, A, 0);
+		c.addr = drive_addr("::ffff:127.0.0.1", 7000);
+		o = drive_outcome(d, ECONNREFUSED);
+		if (astray)
+			drive_learn(d, &c, &o);
+		c.addr = drive_addr("::1", 5000);
+		o = drive_outcome(d, EINPROGRESS);
+		o.local = drive_addr("::1", 6000);
+		drive_learn(d, &c, &o);
+		assert_int_equal(binds(d, C, 6000), astray ? -SNAG_UNSURE_PEER : EADDRINUSE);
+		drive_end(d);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_open),	   cmocka_unit_test(test_open_unsure),
 		cmocka_unit_test(test_open_shut),  cmocka_unit_test(test_open_late),
 		cmocka_unit_test(test_fin_wait),   cmocka_unit_test(test_no_time_wait),
+		cmocka_unit_test(test_deaf_client), cmocka_unit_test(test_overlooked),
+		cmocka_unit_test(test_astray),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
