@@ -87,7 +87,7 @@ test: ## install what is missing, build, and run all tests (minutes)
 	@$(MAKE) --no-print-directory all programs
 	@tests/run.sh
 
-check-programs: ## real servers and clients, and Go, under each ready policy and beside the real condition (minutes)
+check-programs: ## real servers and clients, and Go, under nearly every ready policy and beside the real condition (minutes)
 	@.ci/deps programs
 	@$(MAKE) --no-print-directory real-programs
 	@tests/run.sh matrix

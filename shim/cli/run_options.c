@@ -41,7 +41,7 @@ static const struct usage usage = {
 		 "CMD); 125 when snag itself failed before the start; 126 when CMD is not executable, or no library can\n"
 		 "be loaded into it; 127 when it was not found.\n"
 		 "--audit prints \"audit: N right, N wrong, N unknown\" at the end, on stderr, with each wrong prediction and the\n"
-		 "unknown by reason; with one wrong the exit status is 121. With mode inject it is refused.\n"
+		 "unknown by reason; with one wrong the exit status is 121. Where rules answer (mode inject) it is refused.\n"
 		 "SNAG_POLICY (files, divided by colons), SNAG_SESSION and SNAG_TRACE stand for -p, --session and -o where\n"
 		 "these are not given; inside a session they are that session's, and mean nothing to a new one.",
 };
