@@ -168,6 +168,7 @@ static const char *stray_action(struct scan *s, struct node *what, const struct 
 	else
 		scan_complain(s, t->col, "",
 			      arena_printf(s->arena, "unknown errno or action %s%s", diag_quote(s->arena, t->key),
+					   strncmp(t->key, "SIG", 3) == 0 ? "; a signal is written signal=NAME" :
 					   suggest_hint(s->arena, t->key, bare_candidate, NULL)));
 	put(s, what, t, "log", scan_scalar(s, t->col, t->key));
 	for (struct token its; next_token(s, &its);)	/* parameters */

@@ -20,6 +20,8 @@ static const struct argument_row rules[] = {
 	{"conect: X",
 	 "--rule 1:1: error: call: unknown call 'conect'; did you mean connect?\n"
 	 "--rule 1:9: error: unknown errno or action 'X'\n"},
+	{"bind nth=2: SIGKILL",
+	 "--rule 1:13: error: unknown errno or action 'SIGKILL'; a signal is written signal=NAME\n"},
 	{"bnd: dely=1s jitter=2s",
 	 "--rule 1:1: error: call: unknown call 'bnd'; did you mean bind?\n"
 	 "--rule 1:6: error: dely: unknown action; did you mean delay?\n"},
