@@ -3,8 +3,10 @@
 #include "foreign.h"
 #include "bucket.h"
 
+#include <base/addr.h>
 #include <base/base.h>
 #include <string.h>
+#include <sys/socket.h>
 
 static uint32_t high(const struct model *m)
 {
@@ -108,16 +110,44 @@ enum bind_answer foreign_ask(const struct model *m, uint8_t proto, const struct 
 	return answer;
 }
 
-bool foreign_listens(const struct model *m, const struct snag_addr *to)
+static bool may_get(const struct model_foreign *f, const struct snag_addr *to)
 {
 	const struct bind_claim syn = {.addr = *to, .domain = to->family};
+	struct bind_claim old = foreign_claim(f);
+
+	return f->proto == SNAG_PROTO_TCP && f->state == SNAG_STATE_LISTEN && f->local.port == to->port &&
+	       bind_addresses_meet(&syn, &old);
+}
+
+/* compute_score() (net/ipv4/inet_hashtables.c, net/ipv6/inet6_hashtables.c), of what is known of it. */
+static bool surely_gets(const struct model_foreign *f, const struct snag_addr *to)
+{
+	uint8_t v6only = (f->options | f->hidden) & SNAG_OPTION_V6ONLY;
+
+	if (f->device || addr_is_mapped(to) || addr_is_mapped(&f->local))
+		return false;
+	return f->local.family == to->family || (addr_is_any(&f->local) && f->local.family == AF_INET6 && !v6only);
+}
+
+bool foreign_listens(const struct model *m, const struct snag_addr *to)
+{
+	for (uint32_t i = 0; i < high(m); i++)
+		if (may_get(&m->foreign[i], to))
+			return true;
+	return false;
+}
+
+const struct model_foreign *foreign_listener(const struct model *m, const struct snag_addr *to)
+{
+	const struct model_foreign *only = NULL;
 
 	for (uint32_t i = 0; i < high(m); i++) {
 		const struct model_foreign *f = &m->foreign[i];
-		struct bind_claim old = foreign_claim(f);
-		if (f->proto == SNAG_PROTO_TCP && f->state == SNAG_STATE_LISTEN && f->local.port == to->port &&
-		    bind_addresses_meet(&syn, &old))
-			return true;
+		if (!may_get(f, to))
+			continue;
+		if (only || !surely_gets(f, to))
+			return NULL;
+		only = f;
 	}
-	return false;
+	return only;
 }

@@ -20,6 +20,9 @@ struct bind_claim foreign_claim(const struct model_foreign *f);
 /* Does one listen that may get a SYN sent to this address and port? */
 bool foreign_listens(const struct model *m, const struct snag_addr *to);
 
+/* The one that certainly gets it, where no other may; NULL: none. Two that claim the same count as one. */
+const struct model_foreign *foreign_listener(const struct model *m, const struct snag_addr *to);
+
 /* Is a foreign socket in the way of new->addr? *holder: which. The first that certainly is, else one that may be. */
 enum bind_answer foreign_ask(const struct model *m, uint8_t proto, const struct bind_claim *new, uint32_t *holder);
 

@@ -56,12 +56,17 @@ static bool answers(const struct model_sock *r)
 	return !(r->flags & MODEL_DOUBT) && record_hears(r);
 }
 
+enum listener_answer listener_admits(const struct model_machine *machine, const struct snag_call *c)
+{
+	return admits(machine, (uint32_t)c->queue, (uint32_t)c->syn_queue, (uint32_t)c->queue_max);
+}
+
 enum listener_answer listener_told(const struct model_sock *listener, const struct model_machine *machine,
 				   const struct snag_call *c)
 {
 	if (!answers(listener))
 		return LISTENER_UNSURE;
-	return admits(machine, (uint32_t)c->queue, (uint32_t)c->syn_queue, (uint32_t)c->queue_max);
+	return listener_admits(machine, c);
 }
 
 static enum listener_answer room_of(const struct model_sock *r, const struct model_machine *machine)

@@ -21,6 +21,8 @@ enum listener_answer {
  * chooses from by a hash. *silent: where nobody listens, a socket that is bound there and does not. */
 enum listener_answer listener_for(const struct model *m, const struct model_machine *machine,
 				  const struct snag_addr *to, uint32_t *listener, uint32_t *silent);
+/* Of queues that are as the call's fact QUEUE says, whoever's they are. */
+enum listener_answer listener_admits(const struct model_machine *machine, const struct snag_call *c);
 /* The same of this one, whose queues are as the call's fact QUEUE says. */
 enum listener_answer listener_told(const struct model_sock *listener, const struct model_machine *machine,
 				   const struct snag_call *c);

@@ -211,6 +211,24 @@ static void predict_listener(const struct question *q, const struct snag_addr *l
 		predict_withhold(q, SNAG_UNSURE_MACHINE);
 }
 
+/* Somebody outside the session listens there, and nobody else, with a queue that the kernel tells. To a port of his own
+ * the client might meet what is left of an earlier connection, of which nobody told. */
+static void predict_stranger(const struct question *q, const struct snag_addr *peer)
+{
+	enum listener_answer answer = LISTENER_UNSURE;
+	uint32_t listener, silent;
+
+	if (predict_knows(q, SNAG_FACT_QUEUE | SNAG_FACT_WHOLE) && foreign_listener(q->m, peer) && !record_holds(q->r) &&
+	    listener_for(q->m, q->machine, peer, &listener, &silent) == LISTENER_NONE)
+		answer = listener_admits(q->machine, q->c);
+	if (answer == LISTENER_ROOM)
+		predict_allow(q);
+	else if (answer == LISTENER_FULL)
+		predict_wait(q, EINPROGRESS, SNAG_WHY_QUEUE_FULL);
+	else
+		predict_withhold(q, SNAG_UNSURE_PEER);
+}
+
 /* What the SYN meets, on this machine, decides a blocking call. */
 static void predict_meeting(const struct question *q, const struct snag_addr *local, const struct snag_addr *peer)
 {
@@ -232,11 +250,10 @@ static void predict_meeting(const struct question *q, const struct snag_addr *lo
 			predict_withhold(q, SNAG_UNSURE_PEER);
 		return;
 	}
-	if (foreign_listens(q->m, peer)) {
-		predict_withhold(q, SNAG_UNSURE_PEER);
-		return;
-	}
-	predict_listener(q, local, peer);
+	if (foreign_listens(q->m, peer))
+		predict_stranger(q, peer);
+	else
+		predict_listener(q, local, peer);
 }
 
 /* One that does not wait is told EINPROGRESS, and may as well be told why nothing comes of it. */

@@ -191,7 +191,36 @@ static uint32_t listener_at(const struct snag_addr *to)
 	return listener_for(engine.model, NULL, to, &listener, &silent) == LISTENER_NONE ? 0 : listener;
 }
 
-/* connect: the queues of the listener of the session that gets the SYN. */
+static void tell_length(struct snag_call *c, const struct diag_sock *s)
+{
+	c->queue = (int32_t)s->queue_len;
+	c->queue_max = (int32_t)s->queue_limit;
+	c->facts |= SNAG_FACT_QUEUE;
+}
+
+/* The only listener that may get the SYN is a stranger: whose SYN queue a half-open request on the port stands in nobody
+ * tells. */
+static void tell_strangers_queue(struct snag_call *c, const struct outside_list *l, const struct snag_addr *to)
+{
+	const struct bind_claim syn = { .addr = *to, .domain = to->family };
+	const struct diag_sock *only = NULL;
+	for (uint32_t i = 0; i < l->n; i++) {
+		const struct diag_sock *s = &l->sock[i];
+		struct model_foreign f = foreign_of(s);
+		struct bind_claim old = foreign_claim(&f);
+		if (is_request(s))
+			return;
+		if (s->state != TCP_LISTEN || !bind_addresses_meet(&syn, &old))
+			continue;
+		if (only || sock_find(&session, s->cookie).sock)
+			return;
+		only = s;
+	}
+	if (only)
+		tell_length(c, only);
+}
+
+/* connect: the queues of the listener that gets the SYN. */
 static void tell_queue(struct hook *h, const struct outside_list *l)
 {
 	struct snag_call *c = &h->call;
@@ -204,11 +233,11 @@ static void tell_queue(struct hook *h, const struct outside_list *l)
 		if (is_request(s)) {
 			c->syn_queue += listener_at(&s->local) == listener;
 		} else if (s->state == TCP_LISTEN && sock_find(&session, s->cookie).sock == listener) {
-			c->queue = (int32_t)s->queue_len;
-			c->queue_max = (int32_t)s->queue_limit;
-			c->facts |= SNAG_FACT_QUEUE;
+			tell_length(c, s);
 		}
 	}
+	if (!listener)
+		tell_strangers_queue(c, l, &to);
 }
 
 void outside_enter(struct hook *h, const struct outside_list *l)

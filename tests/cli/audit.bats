@@ -179,6 +179,47 @@ PY
 }
 
 # The keeper hears of a death in its own time: many ports are tried, so that some are asked for before that.
+@test "a listener outside the session: connects are foretold by its queue" {
+  cat >"$WORK/outside.py" <<'PY'
+import socket, sys, time
+s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen(1); print(s.getsockname()[1], flush=True)
+d = socket.socket(socket.AF_INET6); d.bind(("::", 0)); d.listen(); print(d.getsockname()[1], flush=True)
+sys.stdin.read()
+PY
+  cat >"$WORK/inside.py" <<'PY'
+import socket, struct, sys
+def reach(port, host="127.0.0.1", own=0):
+    c = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    c.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", 0, 50000))
+    if own: c.bind((host, 0))
+    try: c.connect((host, port))
+    except OSError as e: print(e.errno)
+    return c
+short, dual = map(int, sys.argv[1:])
+held = [reach(short) for i in range(3)]     # a backlog of 1 lets two in
+reach(dual), reach(dual, "::1"), reach(dual, own=1)
+PY
+  mkfifo "$WORK/end"
+  "$PYTHON" "$WORK/outside.py" <"$WORK/end" >"$WORK/ports" 3>&- &
+  local outside=$! ports
+  exec 9>"$WORK/end"
+  ports_told() { [ "$(wc -l <"$WORK/ports")" -eq 2 ]; }
+  wait_for ports_told
+  mapfile -t ports <"$WORK/ports"
+  run "$SNAG" run -q --audit -o "$WORK/t.jsonl" -- "$PYTHON" "$WORK/inside.py" "${ports[@]}"
+  exec 9>&-
+  wait $outside
+  assert_success
+  assert_output --regexp "audit: [0-9]+ right, 0 wrong, 1 unknown"
+  run jq -r 'select(.call == "connect") | "\(.errno) \(.model) \(.model_why) \(.why.code)"' "$WORK/t.jsonl"
+  assert_output "null ok null null
+null ok null null
+EINPROGRESS waits null queue_full
+null ok null null
+null ok null null
+null unknown peer null"
+}
+
 @test "a killed server holds its port no longer, whoever has heard of it" {
   cat >"$WORK/k.py" <<'PY'
 import os, signal, socket

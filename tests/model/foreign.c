@@ -92,6 +92,49 @@ static void test_table(void **state)
 	free(m);
 }
 
+/* Who certainly gets a SYN, and is alone with it? */
+static void test_listener(void **state)
+{
+	static const struct {
+		const char *at, *other, *to;	/* other: a second listener, or "" */
+		uint8_t options, hidden;
+		uint32_t device;
+		bool gets;
+	} rows[] = {
+		{"127.0.0.1", "", "127.0.0.1", 0, 0, 0, true},
+		{"0.0.0.0", "", "127.0.0.1", 0, 0, 0, true},
+		{"::1", "", "::1", 0, SNAG_OPTION_V6ONLY, 0, true},
+		{"::", "", "127.0.0.1", 0, 0, 0, true},
+		{"::", "", "::1", SNAG_OPTION_V6ONLY, 0, 0, true},
+		{"::", "", "127.0.0.1", SNAG_OPTION_V6ONLY, 0, 0, false},
+		{"::", "", "127.0.0.1", 0, SNAG_OPTION_V6ONLY, 0, false},
+		{"0.0.0.0", "", "::1", 0, 0, 0, false},
+		{"127.0.0.1", "", "::ffff:127.0.0.1", 0, 0, 0, false},
+		{"::ffff:127.0.0.1", "", "127.0.0.1", 0, 0, 0, false},
+		{"127.0.0.1", "", "127.0.0.1", 0, 0, 1, false},
+		{"127.0.0.1", "0.0.0.0", "127.0.0.1", 0, 0, 0, false},
+		{"127.0.0.1", "127.0.0.2", "127.0.0.1", 0, 0, 0, true},
+		{"127.0.0.2", "", "127.0.0.1", 0, 0, 0, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct model *m = calloc(1, sizeof(*m));
+		struct snag_addr to = drive_addr(rows[i].to, 80);
+		struct model_foreign f = {.proto = SNAG_PROTO_TCP, .state = SNAG_STATE_LISTEN, .options = rows[i].options,
+					  .hidden = rows[i].hidden, .device = rows[i].device,
+					  .local = drive_addr(rows[i].at, 80)};
+		f.domain = f.local.family;
+		assert_true(model_foreign_add(m, &f));
+		if (rows[i].other[0]) {
+			f.local = drive_addr(rows[i].other, 80);
+			assert_true(model_foreign_add(m, &f));
+		}
+		assert_int_equal(foreign_listener(m, &to) != NULL, rows[i].gets);
+		free(m);
+	}
+}
+
 /* Who connects there does not know what it will meet. */
 static void test_listens(void **state)
 {
@@ -120,7 +163,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_hidden), cmocka_unit_test(test_v6only_hidden), cmocka_unit_test(test_table),
-		cmocka_unit_test(test_listens),
+		cmocka_unit_test(test_listens), cmocka_unit_test(test_listener),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

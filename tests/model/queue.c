@@ -249,11 +249,57 @@ static void test_own_count(void **state)
 	end(d);
 }
 
+/* A listener outside the session: foretold where its queue is told, it is alone, and no port of the client's own may
+ * have a past there. */
+static void test_stranger(void **state)
+{
+	static const struct {
+		bool whole, told, other, bound;
+		int32_t len;
+		uint8_t sure;
+		int err;
+	} rows[] = {
+		{true, true, false, false, 1, SNAG_CERTAIN, 0},
+		{true, true, false, false, 2, SNAG_WAITS, EINPROGRESS},
+		{true, false, false, false, 0, SNAG_WITHHELD, 0},
+		{false, true, false, false, 0, SNAG_WITHHELD, 0},
+		{true, true, true, false, 0, SNAG_WITHHELD, 0},
+		{true, true, false, true, 0, SNAG_WITHHELD, 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct drive *d = begin(1, false);
+		struct model_foreign f = {.proto = SNAG_PROTO_TCP, .state = SNAG_STATE_LISTEN, .domain = AF_INET,
+					  .local = drive_addr("127.0.0.1", 81)};
+		struct snag_call c = drive_bind_call(d, FIRST, drive_addr("127.0.0.1", 4000));
+		struct snag_outcome o = drive_outcome(d, 0);
+		struct model_verdict v;
+
+		if (rows[i].bound)
+			drive_learn(d, &c, &o);
+		assert_true(model_foreign_add(d->m, &f));
+		f.local = drive_addr("0.0.0.0", 81);
+		assert_true(!rows[i].other || model_foreign_add(d->m, &f));
+		c = connect_call(d, FIRST);
+		c.addr.port = 81;
+		c.facts &= rows[i].whole ? UINT16_MAX : (uint16_t)~SNAG_FACT_WHOLE;
+		c.facts |= rows[i].told ? SNAG_FACT_QUEUE : 0;
+		c.queue = rows[i].len;
+		c.queue_max = 1;
+		v = drive_predict(d, &c);
+		if (v.sure != rows[i].sure || (v.sure != SNAG_WITHHELD && v.err != rows[i].err))
+			fail_msg("row %zu: %u, %d", i, v.sure, v.err);
+		end(d);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rule),	     cmocka_unit_test(test_full),	 cmocka_unit_test(test_half_open),
 		cmocka_unit_test(test_left_behind), cmocka_unit_test(test_moved_unseen), cmocka_unit_test(test_own_count),
+		cmocka_unit_test(test_stranger),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
