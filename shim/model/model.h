@@ -191,7 +191,6 @@ struct model_verdict {
 struct model_machine {
 	uint16_t port_low, port_high;	/* ip_local_port_range, IP_LOCAL_PORT_RANGE of the socket apart */
 	uint16_t unprivileged_port;	/* ip_unprivileged_port_start */
-	uint8_t privileged;		/* the caller has CAP_NET_BIND_SERVICE */
 	uint8_t tw_reuse;		/* tcp_tw_reuse: 0, 1, 2 */
 	uint32_t tw_reuse_delay_ms;	/* tcp_tw_reuse_delay */
 	uint32_t somaxconn;

@@ -56,14 +56,15 @@ static int check_reach(const struct question *q)
 	return q->c->reach == SNAG_REACH_LOCAL || (v4 && q->c->reach == SNAG_REACH_GROUP) ? 0 : EADDRNOTAVAIL;
 }
 
+/* CAP_NET_BIND_SERVICE of the caller: inet_port_requires_bind_service() (include/net/ip.h) in __inet_bind(). */
 static int check_privilege(const struct question *q)
 {
 	unsigned first = q->machine ? q->machine->unprivileged_port : PRIVILEGED_PORTS;
 
 	if (!q->c->addr.port || q->c->addr.port >= first)
 		return 0;
-	if (q->machine)
-		return q->machine->privileged ? 0 : EACCES;
+	if (predict_knows(q, SNAG_FACT_PRIVILEGED))
+		return q->c->privileged ? 0 : EACCES;
 	return q->c->who.uid ? UNKNOWN : 0;
 }
 

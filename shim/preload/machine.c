@@ -92,7 +92,6 @@ const struct model_machine *machine_read(void)
 		.timestamps = setting("ipv4/tcp_timestamps", 0, 1) != 0,
 		.no_time_wait = setting("ipv4/tcp_max_tw_buckets", 0, 1) == 0,
 		.ttl = most_hops(),
-		.privileged = sys_geteuid() == 0,
 		.reserved = reserved_ports(),
 	};
 	return &machine;

@@ -341,3 +341,34 @@ OSError"
 waits
 waits"
 }
+
+@test "a port below 1024: whoever has CAP_NET_BIND_SERVICE, root or not" {
+  local place user=(--reuid 65534 --regid 65534 --clear-groups)
+  local capable=(--inh-caps +net_bind_service --ambient-caps +net_bind_service)
+  [ "$(id -u)" -eq 0 ] || skip "needs root to be two users"
+  requires setpriv
+  requires_netns
+  place=$(mktemp -d)	# open to all, unlike the folders of bats
+  chmod 755 "$place"
+  cp "$SNAG" "$LIB" "$place"
+  cat >"$place/low.py" <<'PY'
+import socket
+s = socket.socket()
+try: s.bind(("127.0.0.1", 81)); print("bound")
+except OSError as e: print(e.strerror)
+PY
+  while read -r who answer; do
+    case $who in
+      capable) set -- "${user[@]}" "${capable[@]}" ;;
+      nobody) set -- "${user[@]}" ;;
+      root) set -- --bounding-set -net_bind_service ;;
+    esac
+    run "${NETNS[@]}" setpriv "$@" "$place/snag" run -q --audit -- "$PYTHON" "$place/low.py"
+    [ "$output" = "$answer"$'\n'"audit: 2 right, 0 wrong, 0 unknown" ] || { echo "$who: $output"; false; }
+  done <<'ROWS'
+capable bound
+nobody Permission denied
+root Permission denied
+ROWS
+  rm -r "$place"
+}

@@ -60,11 +60,12 @@ static void ask_tcp(struct snag_call *c, int fd)
 	}
 }
 
-static void ask_facts(struct snag_call *c, int fd)
+static void ask_facts(const struct world *w, struct snag_call *c, int fd)
 {
 	struct pollfd p = {.fd = fd};
 
-	c->facts = SNAG_FACT_BLOCKING | SNAG_FACT_LOCAL | SNAG_FACT_WHOLE | SNAG_FACT_ERROR;
+	c->facts = SNAG_FACT_BLOCKING | SNAG_FACT_LOCAL | SNAG_FACT_WHOLE | SNAG_FACT_ERROR | SNAG_FACT_PRIVILEGED;
+	c->privileged = w->privileged;
 	c->blocking = !(fcntl(fd, F_GETFL) & O_NONBLOCK);
 	local_of(fd, &c->local);
 	poll(&p, 1, 0);
@@ -87,7 +88,7 @@ struct attempt attempt_begin(struct world *w, unsigned call, uint8_t s)
 	t.c = drive_call(w->d, call, w->id[s]);
 	getsockopt(w->fd[s], SOL_SOCKET, SO_TYPE, &type, &len);
 	t.c.type = (uint8_t)type;
-	ask_facts(&t.c, w->fd[s]);
+	ask_facts(w, &t.c, w->fd[s]);
 	return t;
 }
 
@@ -178,6 +179,13 @@ static void count(const struct world *w, const struct attempt *t, bool certain)
 	sum->by_call[t->c.call] += !certain;
 }
 
+/* SO_SNDTIMEO was over, and in the same moment the answer came: this machine has stood still. */
+static bool came_late(const struct attempt *t)
+{
+	return t->c.call == SNAG_CALL_connect && t->c.blocking && t->o.real_err == EINPROGRESS &&
+	       t->v.err == ECONNREFUSED && t->o.tcp_state == TCP_CLOSE;
+}
+
 static void compare(struct world *w, const struct attempt *t)
 {
 	const struct model_verdict *v = &t->v;
@@ -188,6 +196,11 @@ static void compare(struct world *w, const struct attempt *t)
 	count(w, t, certain);
 	if (!certain) {
 		note(w, "\t(unknown)\n");
+		return;
+	}
+	if (came_late(t)) {
+		board->totals.late++;
+		note(w, "\t(late)\n");
 		return;
 	}
 	if (v->err == err) {	/* one that waits, too: the socket has SO_SNDTIMEO */

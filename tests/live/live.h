@@ -42,6 +42,7 @@ struct holders {
 struct world {
 	struct drive *d;
 	struct model_machine machine;
+	bool privileged;	/* CAP_NET_BIND_SERVICE */
 	bool quiet;		/* the model is told no more than in a session without --audit */
 	uint8_t reserved[MODEL_PORTS / 8];	/* machine.reserved */
 	char folder[32];	/* the current one, for unix paths */
@@ -142,11 +143,12 @@ struct sequence {
 void sequence_make(struct sequence *q, unsigned seed, unsigned number);
 void sequence_wait(struct sequence *q);	/* a minute passes in its middle */
 bool sequence_play(struct world *w, const struct sequence *q, unsigned base);
-/* In a world of its own; the exit status: 0 all agreed, 1 a failure, 2 no network. */
+/* In a world of its own; the exit status: 0 all agreed, 1 a failure, 2 no network, 3 it hung. */
 int sequence_alone(const struct sequence *q);
 /* Leaves out whatever is not needed to fail. */
 void sequence_shrink(struct sequence *q);
-/* In a process of its own, which takes the network with it. */
+/* In a process of its own, which takes the network with it; after so long it hangs, and is killed. */
+#define PATIENCE_S 600
 pid_t child_start(int (*run)(void *arg), void *arg);
 int child_status(int status);	/* of waitpid() -> exit status */
 

@@ -151,9 +151,13 @@ static void ended(struct run *r, unsigned i, int status)
 	r->running--;
 	r->forbidden |= status == 2;
 	add(&r->totals, &boards[i].totals);
-	if (status != 1)
+	if (status != 1 && status != 3)
 		return;
 	r->failures++;
+	if (status == 3) {
+		fprintf(stderr, "\nseed %u hangs:\n%s\n", r->job[i].seed, boards[i].log);
+		return;
+	}
 	board = &boards[JOBS];
 	report(r->job[i].seed, (unsigned)boards[i].failed, boards[i].log);
 }

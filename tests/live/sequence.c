@@ -1,6 +1,7 @@
 /* sequence.c - sequences of steps: made from a number, played in a world, shrunk to what fails. */
 #include "live.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -98,14 +99,16 @@ pid_t child_start(int (*run)(void *arg), void *arg)
 
 	fflush(NULL);
 	child = fork();
-	if (!child)
+	if (!child) {
+		alarm(PATIENCE_S);
 		exit(run(arg));
+	}
 	return child;
 }
 
 int child_status(int status)
 {
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status) == SIGALRM ? 3 : 1;
 }
 
 static int play_alone(void *arg)

@@ -66,7 +66,7 @@ static void draw_machine(struct world *w, unsigned seed)
 	unsigned random = seed * 2654435761u;
 
 	draw_ports(w, &random);
-	k->privileged = draw(&random, 3) != 0;
+	w->privileged = draw(&random, 3) != 0;
 	k->unprivileged_port = first_open[draw(&random, ARRAY_LEN(first_open))];
 	k->tw_reuse = (uint8_t)draw(&random, 3);
 	k->tw_reuse_delay_ms = delays[draw(&random, ARRAY_LEN(delays))];
@@ -134,7 +134,7 @@ void world_describe(struct world *w)
 	note(w, "  machine: ports %u-%u%s, privileged %u below %u, tw_reuse %u after %u ms, timestamps %u,\n"
 		"           somaxconn %u, syncookies %u, nonlocal_bind %u (IPv6 %u), autobind_reuse %u, bindv6only %u,\n"
 		"           fin_timeout %u ms, no TIME_WAIT %u\n",
-	     k->port_low, k->port_high, k->reserved ? " but some" : "", k->privileged, k->unprivileged_port, k->tw_reuse,
+	     k->port_low, k->port_high, k->reserved ? " but some" : "", w->privileged, k->unprivileged_port, k->tw_reuse,
 	     k->tw_reuse_delay_ms, k->timestamps, k->somaxconn, k->syncookies, k->nonlocal_bind, k->nonlocal_bind6,
 	     k->autobind_reuse, k->bindv6only, k->fin_timeout_ms, k->no_time_wait);
 }
@@ -147,7 +147,7 @@ bool world_begin(struct world *w, unsigned seed)
 	draw_machine(w, seed);
 	set_machine(&w->machine);
 	set("ipv4/tcp_abort_on_overflow", seed % 2);	/* of which the model knows nothing */
-	if (!w->machine.privileged)
+	if (!w->privileged)
 		drop_privilege();
 	unix_begin(w);
 	w->d = drive_begin();

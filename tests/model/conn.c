@@ -13,7 +13,7 @@
 #define SEC 1000000000ull
 
 static const struct model_machine MACHINE = {.port_low = 40000, .port_high = 40003, .unprivileged_port = 1024,
-	.privileged = 1, .tw_reuse = 1, .tw_reuse_delay_ms = 1000, .somaxconn = 4096, .fin_timeout_ms = 60000,
+	.tw_reuse = 1, .tw_reuse_delay_ms = 1000, .somaxconn = 4096, .fin_timeout_ms = 60000,
 	.syncookies = 1, .timestamps = 1};
 
 enum { LISTENER = 1, CLIENT, ACCEPTED, OTHER };

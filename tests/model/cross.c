@@ -16,7 +16,7 @@
 #define MS 1000000ull
 
 static struct model_machine machine = {.port_low = 40000, .port_high = 40003, .unprivileged_port = 1024,
-	.privileged = 1, .somaxconn = 4096, .timestamps = 1};
+	.somaxconn = 4096, .timestamps = 1};
 
 enum { A = 1, B, C };
 

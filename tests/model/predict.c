@@ -273,6 +273,36 @@ static void test_unix(void **state)
 }
 
 /* bind to AF_UNSPEC: AF_INET sockets take it with 0.0.0.0, and are then bound as with AF_INET. */
+/* What the caller may, not who he is; where nobody tells, root's port is free and another's a matter of the machine. */
+static void test_low_port(void **state)
+{
+	static const struct {
+		unsigned port, uid;
+		bool told, capable;
+		int expect;
+	} rows[] = {
+		{80, 1000, true, true, 0}, {80, 1000, true, false, EACCES}, {80, 0, true, false, EACCES},
+		{80, 0, false, false, 0}, {80, 1000, false, false, -SNAG_UNSURE_MACHINE}, {1024, 1000, true, false, 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct drive *d = drive_begin();
+		struct snag_call c;
+		struct model_verdict v;
+		drive_socket(d, 1, SNAG_PROTO_TCP, AF_INET, SOCK_STREAM);
+		c = drive_call(d, SNAG_CALL_bind, 1);
+		c.addr = drive_addr("127.0.0.1", rows[i].port);
+		c.who.uid = rows[i].uid;
+		c.facts = rows[i].told ? SNAG_FACT_PRIVILEGED : 0;
+		c.privileged = rows[i].capable;
+		v = drive_predict(d, &c);
+		if ((v.sure == SNAG_WITHHELD ? -(int)v.unsure : v.err) != rows[i].expect)
+			fail_msg("row %zu: %d", i, v.err);
+		drive_end(d);
+	}
+}
+
 static void test_unspec(void **state)
 {
 	static const struct {
@@ -596,6 +626,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_bind),	 cmocka_unit_test(test_listen),	 cmocka_unit_test(test_connect),
 		cmocka_unit_test(test_children), cmocka_unit_test(test_unix),
+		cmocka_unit_test(test_low_port),
 		cmocka_unit_test(test_unspec),	 cmocka_unit_test(test_unread_address), cmocka_unit_test(test_unknown_socket),
 		cmocka_unit_test(test_owner), cmocka_unit_test(test_unix_elsewhere), cmocka_unit_test(test_holder),	 cmocka_unit_test(test_raced),	 cmocka_unit_test(test_time_waits),
 		cmocka_unit_test(test_adopt),	 cmocka_unit_test(test_released_unseen),

@@ -9,7 +9,7 @@
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
-static const struct model_machine MACHINE = {.port_low = 40000, .port_high = 40100, .privileged = 1, .somaxconn = 4096,
+static const struct model_machine MACHINE = {.port_low = 40000, .port_high = 40100, .somaxconn = 4096,
 	.syncookies = 1, .syn_one_more = 1, .max_syn_backlog = 128, .timestamps = 1};
 
 enum { LISTENER = 1, FIRST };
