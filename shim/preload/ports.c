@@ -16,6 +16,7 @@ static const char *words_for(int err)
 	case -EACCES: return "this process may not bind the port";
 	case -EOPNOTSUPP: return "the socket is bound to a device";
 	case -EAFNOSUPPORT: return "the socket has no port";
+	case -EMFILE: return "the process has no descriptors left";
 	default: return "the kernel did not let snag bind a socket there";
 	}
 }
