@@ -76,6 +76,7 @@ struct snag_header {
 	uint32_t next_sock;	/* serial numbers, from 1 */
 	uint32_t next_proc;
 	uint32_t next_entry;	/* ordinals of processes that joined without a parent inside */
+	uint64_t netns;		/* SO_NETNS_COOKIE of the first inet socket: whose ports the model has; 0: none yet */
 };
 
 _Static_assert(__builtin_offsetof(struct snag_header, keeper_pid) == 324, "tests/helper.bash reads it there");

@@ -115,6 +115,7 @@ struct snag_call {
 	int32_t linger;		/* fact: SO_LINGER: 0 off, else seconds + 1 */
 	uint8_t privileged;	/* fact: the caller has CAP_NET_BIND_SERVICE */
 	uint8_t last;		/* fact: closing calls: this is the socket's only descriptor, in all processes */
+	uint8_t elsewhere;	/* the caller is in another network namespace than the session: no fact about the machine holds */
 	uint32_t owner;		/* fact: the user whose socket it is: of its maker, or by fchown() */
 	struct snag_addr addr;	/* bind, connect: the argument */
 	struct snag_addr local;	/* fact: what getsockname() says */
@@ -153,6 +154,7 @@ struct snag_outcome {
 	uint8_t last;		/* closing calls: this was the last reference to the socket */
 	uint8_t raced;		/* --audit: others changed what the prediction stood on before the result came */
 	uint8_t tcp_state;	/* connect, --audit: tcpi_state after the call; 0: nobody asked */
+	uint8_t elsewhere;	/* socket, socketpair: made in another network namespace than the session's */
 	int32_t err;		/* 0 or a positive errno, as the program saw it */
 	int64_t ret;		/* what the program got */
 	int32_t real_err;	/* what the real call answered, 0 or a positive errno; -1: it was not made */

@@ -84,6 +84,7 @@ enum snag_unsure {
 	SNAG_UNSURE_MACHINE,	/* it depends on the machine: limits, addresses, routes */
 	SNAG_UNSURE_VIRTUAL,	/* the virtual kernel has changed what the real one sees */
 	SNAG_UNSURE_UNMODELLED,	/* no rule for this yet */
+	SNAG_UNSURE_NETNS,	/* the socket, or who asks, is in another network namespace than the session */
 	SNAG_UNSURES
 };
 
@@ -106,6 +107,7 @@ enum snag_why {
 	SNAG_WHY_OPEN_SOCKETS,	/* as many sockets in the session as open_sockets of the virtual kernel */
 	SNAG_WHY_QUEUE_FULL,	/* the listener's accept queue is full: the SYN is dropped, the client tries again */
 	SNAG_WHY_SYN_QUEUE_FULL,/* its SYN queue is, and tcp_syncookies is 0: the same */
+	SNAG_WHY_NETNS,		/* in use in another network namespace than the session's */
 	SNAG_WHYS
 };
 

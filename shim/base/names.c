@@ -134,7 +134,7 @@ static const char *const bys[] = {
 static const char *const unsures[SNAG_UNSURES] = {
 	[SNAG_UNSURE_NONE] = "none",	   [SNAG_UNSURE_PEER] = "peer",	      [SNAG_UNSURE_RACED] = "raced",
 	[SNAG_UNSURE_FOREIGN] = "foreign", [SNAG_UNSURE_MACHINE] = "machine", [SNAG_UNSURE_VIRTUAL] = "virtual",
-	[SNAG_UNSURE_UNMODELLED] = "unmodelled",
+	[SNAG_UNSURE_UNMODELLED] = "unmodelled", [SNAG_UNSURE_NETNS] = "netns",
 };
 
 static const char *const whys[SNAG_WHYS] = {
@@ -155,6 +155,7 @@ static const char *const whys[SNAG_WHYS] = {
 	[SNAG_WHY_OPEN_SOCKETS] = "open_sockets",
 	[SNAG_WHY_QUEUE_FULL] = "queue_full",
 	[SNAG_WHY_SYN_QUEUE_FULL] = "syn_queue_full",
+	[SNAG_WHY_NETNS] = "netns",
 };
 
 #define WORD(words, i) ((i) < ARRAY_LEN(words) && (words)[i] ? (words)[i] : "?")

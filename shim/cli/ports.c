@@ -178,6 +178,7 @@ static int add_sock(struct ports *p, const struct session *s, const struct kerne
 	r->sock = rec.serial;
 	r->proto = rec.proto;
 	r->state = rec.state;
+	r->elsewhere = rec.elsewhere;
 	r->local = rec.local;
 	r->peer = rec.peer;
 	sock_each_holder(s, sock, add_holder, r);

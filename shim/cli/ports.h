@@ -19,6 +19,7 @@ struct ports_row {
 	uint32_t sock;			/* its number in the trace; 0: no socket any more, only what is left of one */
 	uint8_t proto, state;		/* enum snag_proto, enum snag_state */
 	struct snag_addr local, peer;
+	bool elsewhere;			/* in another network namespace than the session */
 	char path[SNAG_PATH_MAX + 1];	/* unix: its name, an abstract one begins with @ */
 	int64_t queue_len, queue_max, queue_high;	/* listeners; PORTS_NONE */
 	int64_t left_ms;		/* TIME_WAIT and occupants: until it ends; PORTS_NONE */

@@ -117,6 +117,8 @@ static void print_row(const struct ports_row *r)
 		printf(" for %s", r->occupant);
 	if (r->occupant && r->until_ns == PORTS_NONE)
 		fputs(" until the session ends", stdout);
+	if (r->elsewhere)
+		fputs(", in another network namespace", stdout);
 	putchar('\n');
 }
 
@@ -157,6 +159,8 @@ static json_t *row_json(const struct ports_row *r)
 	set_text(o, "state", state_name(r->state));
 	set_text(o, "local", address(r, &r->local, local));
 	set_text(o, "peer", address(r, &r->peer, peer));
+	if (r->elsewhere)
+		set_text(o, "netns", "other");
 	if (r->queue_len != PORTS_NONE) {
 		queue = json_pack("{s:I, s:I}", "len", (json_int_t)r->queue_len, "max", (json_int_t)r->queue_max);
 		if (r->queue_high != PORTS_NONE)

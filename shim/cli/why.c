@@ -135,6 +135,7 @@ void why_text(struct buf *b, unsigned code, const struct record *r)
 		[SNAG_WHY_NO_PORT] = "every port of ip_local_port_range is taken",
 		[SNAG_WHY_SAME_TUPLE] = "this address and port are connected to that peer already, or in TIME_WAIT",
 		[SNAG_WHY_OPEN_FILES] = "no descriptor below open_files is free",
+		[SNAG_WHY_NETNS] = "held in another network namespace than the session's, which snag does not follow",
 		[SNAG_WHY_OPEN_SOCKETS] = "the session has as many sockets as open_sockets allows",
 	};
 	const struct record_holder *h = &r->why.holder;
@@ -256,6 +257,7 @@ void why_fix(struct buf *b, unsigned code, const struct record *r)
 		[SNAG_WHY_NO_PORT] = "fewer connections to this peer; the end of a TIME_WAIT; or a wider ip_local_port_range",
 		[SNAG_WHY_SAME_TUPLE] = "another port of its own, or none before connect; or another peer",
 		[SNAG_WHY_OPEN_FILES] = "fewer open descriptors; or a higher open_files",
+		[SNAG_WHY_NETNS] = "a session of its own for each network namespace names the holder",
 		[SNAG_WHY_OPEN_SOCKETS] = "fewer open sockets; or a higher open_sockets",
 		[SNAG_WHY_QUEUE_FULL] = "an accept() there; or a longer backlog, and somaxconn",
 		[SNAG_WHY_SYN_QUEUE_FULL] = "tcp_syncookies 1; or a longer backlog, and somaxconn",

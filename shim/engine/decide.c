@@ -98,6 +98,13 @@ bool engine_concerns(const struct engine *e, const struct snag_call *c, uint16_t
 			      c->call == SNAG_CALL_connect ? c->addr.port : peer);
 }
 
+bool engine_elsewhere(const struct engine *e, const struct snag_call *c)
+{
+	const struct model_sock *r = model_peek(e->model, c->sock, c->serial);
+
+	return r && r->elsewhere;
+}
+
 /* ---- what rules ask of the model ---- */
 
 static void view_of_socket(const struct engine *e, const struct snag_call *c, struct match_view *v)
@@ -174,7 +181,7 @@ static bool port_fits(const struct engine *e, unsigned action, const struct snag
 	if (!(c->facts & SNAG_FACT_LAST) || !c->last || !c->serial || !model_get(e->model, c->sock, &m) || m.serial != c->serial)
 		return false;
 	if (action == SNAG_ACTION_steal)	/* bound to port 0, and neither connected nor accepted */
-		return m.on_port && !(m.flags & MODEL_EXPLICIT) && m.state <= SNAG_STATE_LISTEN;
+		return (m.elsewhere ? m.local.port : m.on_port) && !(m.flags & MODEL_EXPLICIT) && m.state <= SNAG_STATE_LISTEN;
 	return m.local.port || m.state >= SNAG_STATE_SYN_SENT;
 }
 
@@ -290,7 +297,7 @@ static void ask_rules(struct engine *e, const struct snag_call *c, enum occasion
 	view_of(e, c, &v);
 	if (!rules_speak_of(r, c->call, match_local(c, &v)->port, match_peer(c, &v)->port))
 		return;
-	if (r->call[c->call].facts & SNAG_FACT_TCP_STATE)
+	if ((r->call[c->call].facts & SNAG_FACT_TCP_STATE) && !engine_elsewhere(e, c))
 		v.time_waits = enforce_time_waits(e, match_local(c, &v), c->start_ns);
 	for (uint32_t i = 0; i < r->call[c->call].n && p->action == SNAG_ACTION_NONE; i++) {
 		uint32_t index = rules_by_call(r, c->call, i), step;

@@ -28,7 +28,7 @@ bool engine_ended(struct engine *e, struct snag_call *c, struct snag_occupant_or
 	struct snag_plan p;
 	struct model_sock m;
 
-	if (!engine_leaves(e, c->call) || !model_get(e->model, c->sock, &m))
+	if (!engine_leaves(e, c->call) || !model_get(e->model, c->sock, &m) || m.elsewhere)
 		return false;
 	c->serial = m.serial;
 	c->proto = m.proto;

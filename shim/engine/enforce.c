@@ -188,6 +188,6 @@ void enforce_after(struct engine *e, const struct snag_call *c, const struct sna
 	if (!k || o->seen != SNAG_SEEN)
 		return;
 	learn_tuned(e, k, c, o);
-	if (waits_in_force(k))
+	if (waits_in_force(k) && !engine_elsewhere(e, c))
 		learn_resumed(e, c, o);
 }

@@ -66,6 +66,9 @@ bool engine_wants(const struct engine *e, unsigned call);
 /* The same of this very call on a socket with these ports, as the model knows them (0: it does not). */
 bool engine_concerns(const struct engine *e, const struct snag_call *c, uint16_t local, uint16_t peer);
 
+/* Is the call's socket of another network namespace than the session? */
+bool engine_elsewhere(const struct engine *e, const struct snag_call *c);
+
 /* With `dry` the plan names the rules that would have fired and carries nothing out. */
 void engine_decide(struct engine *e, const struct snag_call *c, struct snag_plan *p);
 

@@ -65,8 +65,8 @@ static bool waited(const struct snag_plan *p, const struct snag_outcome *o)
 	return p->sure == SNAG_WAITS && o->real_err == ETIMEDOUT;
 }
 
-static struct reason explain(const struct snag_call *c, const struct snag_plan *p, const struct snag_outcome *o,
-			     uint32_t holder)
+static struct reason explain(const struct engine *e, const struct snag_call *c, const struct snag_plan *p,
+			     const struct snag_outcome *o, uint32_t holder)
 {
 	if (o->real_err == EADDRINUSE && holder)
 		return (struct reason){.why = SNAG_WHY_HELD, .holder = holder};
@@ -74,6 +74,8 @@ static struct reason explain(const struct snag_call *c, const struct snag_plan *
 		return (struct reason){.why = p->why, .holder = p->holder};
 	if (c->call == SNAG_CALL_bind && o->real_err == EACCES && c->addr.port && c->addr.port < PRIVILEGED_PORTS)
 		return (struct reason){.why = SNAG_WHY_PRIVILEGED};
+	if (o->real_err == EADDRINUSE && engine_elsewhere(e, c) && !(c->path_len && c->path[0]))
+		return (struct reason){.why = SNAG_WHY_NETNS};
 	for (unsigned i = 0; i < ARRAY_LEN(meanings); i++)
 		if (meanings[i].call == c->call && meanings[i].err == o->real_err)
 			return (struct reason){.why = meanings[i].why};
@@ -107,7 +109,7 @@ static void look_for_remains(const struct engine *e, const struct snag_call *c, 
 struct reason reason_of(const struct engine *e, const struct snag_call *c, const struct snag_plan *p,
 			const struct snag_outcome *o, uint32_t holder)
 {
-	struct reason reason = explain(c, p, o, holder);
+	struct reason reason = explain(e, c, p, o, holder);
 
 	look_for_tuple(e, c, &reason);
 	look_for_remains(e, c, &reason);

@@ -9,6 +9,7 @@
 #include "learn.h"
 #include "bare.h"
 #include "conn.h"
+#include "elsewhere.h"
 #include "name.h"
 #include "port.h"
 #include "record.h"
@@ -50,6 +51,7 @@ static void learn_socket(struct model *m, struct model_sock *r, const struct sna
 	n->domain = c->domain;
 	n->type = (uint8_t)(c->arg[1] & 0xf);	/* without SOCK_NONBLOCK and SOCK_CLOEXEC */
 	n->uid = c->who.uid;
+	n->elsewhere = o->elsewhere;
 	if (c->call == SNAG_CALL_socketpair)
 		record_state(n, SNAG_STATE_ESTABLISHED, now_ns);
 }
@@ -200,15 +202,23 @@ static void learn_setsockopt(struct model *m, struct model_sock *r, const struct
 static const struct {
 	learn_fn *learn;
 	bool unknown;	/* also when the model does not know the call's socket */
+	learn_fn *elsewhere;	/* in another network namespace; NULL: the same */
 } lessons[SNAG_CALLS] = {
-	[SNAG_CALL_socket] = {learn_socket, true},	   [SNAG_CALL_socketpair] = {learn_socket, true},
-	[SNAG_CALL_bind] = {learn_bind, false},		   [SNAG_CALL_listen] = {learn_listen, false},
-	[SNAG_CALL_accept] = {learn_accept, true},	   [SNAG_CALL_accept4] = {learn_accept, true},
-	[SNAG_CALL_connect] = {learn_connect, false},	   [SNAG_CALL_shutdown] = {learn_shutdown, false},
-	[SNAG_CALL_setsockopt] = {learn_setsockopt, false}, [SNAG_CALL_close] = {learn_close, false},
-	[SNAG_CALL_close_range] = {learn_close, false},	   [SNAG_CALL_closefrom] = {learn_close, false},
-	[SNAG_CALL_fclose] = {learn_close, false},
+	[SNAG_CALL_socket] = {learn_socket, true, NULL},
+	[SNAG_CALL_socketpair] = {learn_socket, true, NULL},
+	[SNAG_CALL_bind] = {learn_bind, false, elsewhere_bind},
+	[SNAG_CALL_listen] = {learn_listen, false, elsewhere_listen},
+	[SNAG_CALL_accept] = {learn_accept, true, elsewhere_accept},
+	[SNAG_CALL_accept4] = {learn_accept, true, elsewhere_accept},
+	[SNAG_CALL_connect] = {learn_connect, false, elsewhere_connect},
+	[SNAG_CALL_shutdown] = {learn_shutdown, false, elsewhere_shutdown},
+	[SNAG_CALL_setsockopt] = {learn_setsockopt, false, NULL},
+	[SNAG_CALL_close] = {learn_close, false, elsewhere_close},
+	[SNAG_CALL_close_range] = {learn_close, false, elsewhere_close},
+	[SNAG_CALL_closefrom] = {learn_close, false, elsewhere_close},
+	[SNAG_CALL_fclose] = {learn_close, false, elsewhere_close},
 };
+
 
 uint8_t model_state_of(uint8_t tcp_state, const struct model_sock *r)
 {
@@ -241,10 +251,15 @@ void model_learn(struct model *m, const struct model_machine *machine, const str
 {
 	struct model_sock *r = c->serial ? record_at(m, c->sock, c->serial) : NULL, *n;
 
+	learn_fn *learn;
+
 	if (o->seen != SNAG_SEEN || c->call >= SNAG_CALLS || !lessons[c->call].learn)
 		return;
 	if (!r && !lessons[c->call].unknown)
 		return;
+	learn = lessons[c->call].learn;
+	if (unlikely(r && r->elsewhere) && elsewhere_speaks(r, c) && lessons[c->call].elsewhere)
+		learn = lessons[c->call].elsewhere;
 	if (r && r->proto == SNAG_PROTO_TCP && (c->facts & SNAG_FACT_TCP_STATE)) {
 		if (r->flags & MODEL_EXACT)
 			conn_told(m, c->sock, c->tcp_state, now_ns);
@@ -256,7 +271,7 @@ void model_learn(struct model *m, const struct model_machine *machine, const str
 	if (r && r->role == SNAG_ROLE_LISTENER && (c->facts & SNAG_FACT_QUEUE) && c->queue > 0 &&
 	    (uint32_t)c->queue > r->queue_high)
 		r->queue_high = (uint32_t)c->queue;
-	lessons[c->call].learn(m, r, c, o, now_ns);
+	learn(m, r, c, o, now_ns);
 	n = o->real_err ? NULL : record_at(m, o->new_sock, o->new_serial);
 	if (n)
 		record_machine(n, machine);
@@ -280,11 +295,13 @@ void model_adopt(struct model *m, uint32_t sock, uint32_t serial, const struct m
 	r->uid = f->uid;
 	r->backlog = f->backlog;
 	r->traits |= f->defers ? MODEL_DEFERS : 0;
-	r->local = f->local;
+	r->elsewhere = f->elsewhere;
+	if (!f->elsewhere || r->proto != SNAG_PROTO_UNIX || f->path[0])
+		r->local = f->local;
 	r->peer = f->peer;
 	if (r->state == SNAG_STATE_BOUND || r->state == SNAG_STATE_LISTEN)
 		r->flags |= MODEL_EXPLICIT;
-	if (r->proto == SNAG_PROTO_TCP && r->role == SNAG_ROLE_ACCEPTED && r->local.port)
+	if (r->proto == SNAG_PROTO_TCP && r->role == SNAG_ROLE_ACCEPTED && r->local.port && !r->elsewhere)
 		traffic_enter(m, r);
 	else if (port_belongs(r))
 		port_link(m, sock);
@@ -304,7 +321,7 @@ void model_forget(struct model *m, uint32_t sock, uint64_t now_ns)
 		conn_close(m, sock, -1, now_ns);
 	else if (r->flags & MODEL_COUNTED)
 		traffic_leave(m, r, now_ns);
-	else if (r->proto == SNAG_PROTO_TCP && r->local.port && r->state >= SNAG_STATE_SYN_SENT)
+	else if (r->proto == SNAG_PROTO_TCP && r->local.port && r->state >= SNAG_STATE_SYN_SENT && !r->elsewhere)
 		traffic_trail(m, r->local.port, r->options, now_ns);
 	if (r->other)
 		conn_part(m, sock);

@@ -87,7 +87,8 @@ struct model_sock {
 	uint32_t name;		/* unix: index + 1 of its path */
 	uint32_t range;		/* IP_LOCAL_PORT_RANGE: the lowest, and above it the highest << 16; 0: the machine's */
 	uint8_t overlooked;	/* bound, and among those whose port connect() chose: port_moved() */
-	uint8_t spare3[3];
+	uint8_t elsewhere;	/* of another network namespace than the session: elsewhere.h */
+	uint8_t spare3[2];
 	uint64_t since_ns;	/* session time of the last change of state */
 	uint64_t until_ns;	/* bare, closed: gone then, or up to record_late_ns() later */
 	struct snag_addr local, peer;
@@ -230,6 +231,7 @@ struct model_facts {
 	uint32_t uid;
 	int32_t backlog;
 	bool defers;		/* TCP_DEFER_ACCEPT */
+	bool elsewhere;		/* of another network namespace than the session */
 	struct snag_addr local, peer;
 	uint16_t path_len;
 	char path[SNAG_PATH_MAX];

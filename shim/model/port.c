@@ -56,6 +56,8 @@ uint32_t port_version(const struct model *m, uint32_t chain)
 
 bool port_belongs(const struct model_sock *r)
 {
+	if (r->elsewhere && r->proto != SNAG_PROTO_UNIX)
+		return false;
 	return (r->role != SNAG_ROLE_ACCEPTED || (r->flags & MODEL_EXACT)) && r->state >= SNAG_STATE_BOUND &&
 	       !record_half_open(r) && port_chain(r->proto, &r->local) != PORT_NONE;
 }

@@ -328,6 +328,8 @@ uint32_t model_holder(const struct model *m, uint32_t sock, const struct snag_ad
 	struct bind_claim new = r ? port_claim(r, now_ns) : (struct bind_claim){.domain = addr->family};
 	uint32_t holder;
 
+	if (r && r->elsewhere)
+		return 0;
 	new.addr = *addr;
 	new.vague = false;
 	port_ask(m, proto, sock, &new, now_ns, &holder);

@@ -229,6 +229,8 @@ void model_predict(const struct model *m, const struct model_machine *machine, c
 		predict_withhold(&q, SNAG_UNSURE_FOREIGN);
 	else if (predict != predict_allow && (q.r->proto == SNAG_PROTO_NONE || q.r->proto >= SNAG_PROTO_OTHER))
 		predict_withhold(&q, SNAG_UNSURE_UNMODELLED);
+	else if (predict != predict_allow && (q.r->elsewhere || c->elsewhere))
+		predict_withhold(&q, SNAG_UNSURE_NETNS);
 	else
 		predict(&q);
 }

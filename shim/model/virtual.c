@@ -62,6 +62,14 @@ static void limit_sockets(const struct model *m, const struct snag_kernel *k, co
 		refuse(v, ENFILE, SNAG_WHY_OPEN_SOCKETS);
 }
 
+/* The call's socket; NULL also where the ports are those of another network namespace: that kernel's own answer stands. */
+static const struct model_sock *record_here(const struct model *m, const struct snag_call *c)
+{
+	const struct model_sock *r = record_of(m, c->sock, c->serial);
+
+	return r && !r->elsewhere ? r : NULL;
+}
+
 /* ---- ports: __inet_bind() (net/ipv4/af_inet.c), __inet6_bind() (net/ipv6/af_inet6.c) ---- */
 
 /* Whether an address is local comes before the port over IPv4, and after it over IPv6, groups apart. */
@@ -148,7 +156,7 @@ static uint32_t rival_of(const struct model *m, uint32_t self, uint8_t proto, un
 static void limit_waits(const struct model *m, const struct snag_kernel *k, const struct snag_call *c,
 			const struct snag_plan *p, struct virtual_verdict *v)
 {
-	const struct model_sock *r = record_of(m, c->sock, c->serial);
+	const struct model_sock *r = record_here(m, c);
 	bool binds = c->call == SNAG_CALL_bind;
 	struct bind_claim new;
 
@@ -183,7 +191,7 @@ static void limit_waits(const struct model *m, const struct snag_kernel *k, cons
 static void limit_profile(const struct model *m, const struct snag_kernel *k, const struct snag_call *c,
 			  const struct snag_plan *p, struct virtual_verdict *v)
 {
-	const struct model_sock *r = record_of(m, c->sock, c->serial);
+	const struct model_sock *r = record_here(m, c);
 	bool opens = p->why == SNAG_WHY_PRIVILEGED && profile_opens_low_ports(k->profile, &c->addr);
 	struct bind_claim new;
 
@@ -233,7 +241,7 @@ static bool wants_port(const struct model_sock *r, const struct snag_call *c)
 static void limit_range(const struct model *m, const struct snag_kernel *k, const struct snag_call *c,
 			const struct snag_plan *p, struct virtual_verdict *v)
 {
-	const struct model_sock *r = record_of(m, c->sock, c->serial);
+	const struct model_sock *r = record_here(m, c);
 	bool keeps = waits_in_force(k) && c->proto == SNAG_PROTO_TCP;
 
 	if (!r || fails_before(p) || !wants_port(r, c))

@@ -311,7 +311,7 @@ void waits_closed(struct model *m, const struct snag_kernel *k, uint32_t sock, c
 	const struct snag_addr *local = r ? &r->local : NULL;
 	enum closing closing;
 
-	if (!r || r->proto != SNAG_PROTO_TCP || !r->peer.port)
+	if (!r || r->elsewhere || r->proto != SNAG_PROTO_TCP || !r->peer.port)
 		return;
 	if (c && (c->facts & SNAG_FACT_LOCAL))
 		local = &c->local;

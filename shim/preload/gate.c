@@ -10,6 +10,7 @@
 #include "stream.h"
 #include <fcntl.h>
 #include <linux/seccomp.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <sys/prctl.h>
 #include <sys/sendfile.h>
@@ -58,6 +59,8 @@ static bool enter_other(long number, const long a[6], long *ret)
 	case SYS_execve: *ret = execve(PTR(0), PTR(1), PTR(2)); return true;
 	case SYS_execveat: *ret = execveat(INT(0), PTR(1), PTR(2), PTR(3), INT(4)); return true;
 	case SYS_exit_group: _exit(INT(0));
+	case SYS_setns: *ret = setns(INT(0), INT(1)); return true;
+	case SYS_unshare: *ret = unshare(INT(0)); return true;
 	default: return false;
 	}
 }

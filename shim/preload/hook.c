@@ -4,6 +4,7 @@
 #include "facts.h"
 #include "outside.h"
 #include "identity.h"
+#include "netns.h"
 #include "ports.h"
 #include <base/addr.h>
 #include <base/calls.h>
@@ -215,10 +216,17 @@ static unsigned without_known(const struct hook *h, unsigned facts)
 	return facts;
 }
 
+/* What the kernel tells of the caller's network namespace. */
+#define MACHINE_FACTS ((unsigned)(SNAG_FACT_REACH | SNAG_FACT_WHOLE | SNAG_FACT_TARGET))
+
 static bool ask_engine(struct hook *h)
 {
 	struct session_guard g;
 	unsigned facts = without_known(h, engine_facts(&engine, h->call.call));
+	if (unlikely(engine_exact(&engine)) && !netns_at_home()) {
+		h->call.elsewhere = 1;
+		facts &= ~MACHINE_FACTS;
+	}
 	if (facts)
 		facts_fill(&h->call, facts, h->caller);
 	bool whole = outside_wanted(h, facts);

@@ -1,6 +1,7 @@
 /* identity.c - which socket a descriptor really is */
 #include "identity.h"
 #include "fdtab.h"
+#include "netns.h"
 #include "ports.h"
 #include "ready.h"
 #include "self.h"
@@ -127,6 +128,7 @@ static void ask_kernel(int fd, struct model_facts *f)
 	f->domain = (uint16_t)option(fd, SOL_SOCKET, SO_DOMAIN);
 	f->proto = identity_proto(f->domain, option(fd, SOL_SOCKET, SO_TYPE), option(fd, SOL_SOCKET, SO_PROTOCOL));
 	f->uid = sys_geteuid();
+	f->elsewhere = netns_has_elsewhere(fd, f->domain);
 	if (option(fd, SOL_SOCKET, SO_REUSEADDR))
 		f->options |= SNAG_OPTION_REUSEADDR;
 	if (option(fd, SOL_SOCKET, SO_REUSEPORT))

@@ -3,7 +3,7 @@
 #include "fdtab.h"
 #include "outside.h"
 #include "identity.h"
-#include "machine.h"
+#include "netns.h"
 #include "ready.h"
 #include "real.h"
 #include "self.h"
@@ -58,8 +58,6 @@ static bool set_up_engine(void)
 	engine.mode = (uint8_t)session.header->mode;
 	engine.dry = (load_relaxed(&session.header->flags) & SNAG_SESSION_DRY) != 0;
 	engine.audit = (load_relaxed(&session.header->flags) & SNAG_SESSION_AUDIT) != 0;
-	if (engine_exact(&engine))
-		engine.machine = machine_read();
 	engine.holder = holder;
 	self_asks_user = asks_user(rules);
 	stream_set_up();
@@ -83,8 +81,10 @@ static void join(void)
 		env_keep(start_library(), start_library_given(), name);
 		env_repair_own();
 	}
-	if (self_start() == 0)
-		identity_inherit();
+	if (self_start() < 0)
+		return;
+	netns_start();
+	identity_inherit();
 }
 
 __attribute__((constructor)) static void start(void)

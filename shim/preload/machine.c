@@ -2,6 +2,7 @@
 #include "machine.h"
 #include <base/base.h>
 #include <base/sys.h>
+#include <string.h>
 
 static struct model_machine machine;
 
@@ -33,6 +34,7 @@ static const uint8_t *reserved_ports(void)
 	unsigned bound = 0;
 	if (sys_read_file("/proc/sys/net/ipv4/ip_local_reserved_ports", text, sizeof(text)) <= 0 || text[0] == '\n')
 		return NULL;
+	memset(reserved, 0, sizeof(reserved));
 	for (const char *p = text; *p; p++) {
 		if (*p >= '0' && *p <= '9') {
 			at[bound] = at[bound] * 10 + (uint32_t)(*p - '0');

@@ -3,6 +3,7 @@
 #include "facts.h"
 #include "hook.h"
 #include "identity.h"
+#include "netns.h"
 #include "resets.h"
 #include "pending.h"
 #include "overflow.h"
@@ -30,6 +31,7 @@ HOOK int socket(int domain, int type, int protocol)
 		hook_done(&h, fd);
 		if (fd >= 0) {
 			hook_made(&h, fd);
+			h.out.elsewhere = netns_made(fd, domain);
 			if (unlikely(engine_kernel(&engine)))
 				tune_socket(fd, &h.call, engine_kernel(&engine));
 		}
@@ -47,6 +49,7 @@ static void adopt_second(struct hook *h, int fd)
 		.domain = h->call.domain,
 		.state = SNAG_STATE_ESTABLISHED,
 		.uid = h->call.who.uid,
+		.elsewhere = h->out.elsewhere,
 	};
 	struct sock_ref r = sock_new(&session, h->call.who.proc, fd);
 	self_put(fd, r);
@@ -68,6 +71,7 @@ HOOK int socketpair(int domain, int type, int protocol, int sv[2])
 		hook_done(&h, real.socketpair(domain, type, protocol, sv));
 		if (h.out.ret == 0) {
 			hook_made(&h, sv[0]);
+			h.out.elsewhere = netns_made(sv[0], domain);
 			adopt_second(&h, sv[1]);
 		}
 	}

@@ -1,6 +1,7 @@
 /* outside.c - who else stands on the port of a call */
 #include "outside.h"
 #include "identity.h"
+#include "netns.h"
 #include <base/sys.h>
 #include <model/foreign.h>
 #include <model/listener.h>
@@ -69,12 +70,19 @@ static bool keep(void *arg, const struct diag_sock *s)
 	return !l->cut;
 }
 
+/* What the kernel lists to this thread, is it true of the socket and of the model? */
+static bool lists_hold(const struct hook *h)
+{
+	const struct model_sock *m = model_peek(engine.model, h->call.sock, h->call.serial);
+	return !(m && m->elsewhere) && netns_at_home();
+}
+
 struct outside_list *outside_ask(struct hook *h)
 {
 	struct snag_addr at = address_of(h);
 	struct diag_query q = { .proto = h->call.proto, .port = at.port, .states = DIAG_ALL };
 	struct outside_list *l;
-	if (!at.port || (q.proto != SNAG_PROTO_TCP && !snag_is_udp(q.proto)))
+	if (!at.port || (q.proto != SNAG_PROTO_TCP && !snag_is_udp(q.proto)) || !lists_hold(h))
 		return NULL;
 	l = sys_mmap(NULL, sizeof(*l), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (sys_failed(l))

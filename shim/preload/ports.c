@@ -3,6 +3,7 @@
 #include "act.h"
 #include "facts.h"
 #include "identity.h"
+#include "netns.h"
 #include <base/addr.h>
 #include <base/sys.h>
 #include <session/lock.h>
@@ -114,6 +115,8 @@ void ports_leave(struct ports_left *l)
 void ports_reap(void)
 {
 	struct ports_left l = { .n = 0 };
+	if (!netns_at_home())	/* what they left behind is to stand on ports there */
+		return;
 	proc_reap(&session, ports_ended, &l);
 	ports_leave(&l);
 }

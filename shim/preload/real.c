@@ -278,6 +278,16 @@ static int raw_prctl(int option, ...)
 	return (int)real_edge(sys_call(SYS_prctl, option, a[0], a[1], a[2], a[3]));
 }
 
+static int raw_setns(int fd, int type)
+{
+	return (int)real_edge(sys_call(SYS_setns, fd, type));
+}
+
+static int raw_unshare(int flags)
+{
+	return (int)real_edge(sys_call(SYS_unshare, flags));
+}
+
 struct real real = {
 	.socket = raw_socket,
 	.socketpair = raw_socketpair,
@@ -323,6 +333,8 @@ struct real real = {
 	.epoll_pwait2 = raw_epoll_pwait2,
 	.syscall = raw_syscall,
 	.prctl = raw_prctl,
+	.setns = raw_setns,
+	.unshare = raw_unshare,
 };
 
 uint32_t real_found;
@@ -335,7 +347,7 @@ static const struct {
 	SAME(socket),	  SAME(socketpair), SAME(bind),	       SAME(listen),   SAME(accept), SAME(accept4),
 	SAME(connect),	  SAME(shutdown),   SAME(setsockopt), SAME(getsockopt), SAME(getsockname), SAME(getpeername),  SAME(close),    SAME(close_range), SAME(dup),
 	SAME(dup2),	  SAME(dup3),	    SAME(fcntl),       SAME(execve),   SAME(execveat), SAME(sendmsg),
-	SAME(recvmsg),	  SAME(sendmmsg),   SAME(recvmmsg),    SAME(syscall),  SAME(prctl),  SAME(fclose), SAME(fileno),
+	SAME(recvmsg),	  SAME(sendmmsg),   SAME(recvmmsg),    SAME(syscall),  SAME(prctl),  SAME(setns), SAME(unshare), SAME(fclose), SAME(fileno),
 	SAME(fork),	  SAME(forkpty),    SAME(daemon),      SAME(posix_spawn), SAME(posix_spawnp),
 	SAME(closefrom), SAME(system),	  SAME(popen),	    SAME(execvpe),     SAME(fexecve),
 	SAME(read),	  SAME(readv),	    SAME(recv),	       SAME(recvfrom), SAME(write),  SAME(writev),

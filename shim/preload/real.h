@@ -65,6 +65,8 @@ struct real {
 			    const sigset_t *mask);
 	long (*syscall)(long number, ...);
 	int (*prctl)(int option, ...);
+	int (*setns)(int fd, int type);
+	int (*unshare)(int flags);
 	/* more than a system call: NULL until found */
 	int (*poll_chk)(struct pollfd *fds, nfds_t n, int timeout, size_t room);
 	int (*ppoll_chk)(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask, size_t room);

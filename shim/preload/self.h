@@ -22,11 +22,19 @@ enum self_state {
 	SELF_ENDED,	/* it has left, or could not join */
 };
 
+/* In which network namespace it makes sockets. */
+enum self_netns {
+	SELF_NETNS_UNASKED,
+	SELF_NETNS_HOME,	/* that of the session */
+	SELF_NETNS_ELSEWHERE,
+	SELF_NETNS_MOVES,	/* it has called setns() or unshare(), which move one thread: each socket is asked */
+};
+
 struct self {
 	uint32_t state;		/* enum self_state */
 	uint32_t threads;	/* ordinals given to threads so far */
 	uint32_t entry;		/* it joined without a parent inside */
-	uint32_t spare;
+	uint32_t netns;		/* enum self_netns */
 	struct snag_who who;	/* the template of every call's `who`; tid and thread are 0 */
 };
 

@@ -91,7 +91,8 @@ static void add(struct totals *sum, const struct totals *t)
 
 static void tell(const struct totals *t)
 {
-	static const char *const reasons[] = {"", "peer", "raced", "foreign", "machine", "virtual", "unmodelled"};
+	static const char *const reasons[] = {"", "peer", "raced", "foreign", "machine", "virtual", "unmodelled",
+					      "netns"};
 
 	printf("# %lu steps, %lu calls predicted: %lu certain and right, %lu unknown", t->steps, t->asked, t->certain,
 	       t->asked - t->certain);
