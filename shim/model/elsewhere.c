@@ -16,6 +16,8 @@ bool elsewhere_speaks(const struct model_sock *r, const struct snag_call *c)
 void elsewhere_bind(struct model *m, struct model_sock *r, const struct snag_call *c, const struct snag_outcome *o,
 		    uint64_t now_ns)
 {
+	const struct snag_addr *a = o->local.family ? &o->local : &c->addr;
+
 	if (o->real_err)
 		return;
 	if (r->state == SNAG_STATE_CLOSED)
@@ -24,8 +26,8 @@ void elsewhere_bind(struct model *m, struct model_sock *r, const struct snag_cal
 		r->flags |= MODEL_EXPLICIT;
 	if (r->proto == SNAG_PROTO_UNIX)	/* without the address by which others would meet it */
 		name_set(m, c->sock, c->path, c->path_len);
-	else
-		record_local(r, o->local.family ? &o->local : &c->addr);
+	else if (a->family == r->domain)
+		record_local(r, a);
 }
 
 void elsewhere_listen(struct model *m, struct model_sock *r, const struct snag_call *c, const struct snag_outcome *o,
