@@ -337,6 +337,26 @@ void conn_meet_early(struct model *m, uint32_t client, uint32_t early, uint64_t 
 	record_state(c, other->state == SNAG_STATE_FIN_WAIT ? SNAG_STATE_CLOSE_WAIT : SNAG_STATE_ESTABLISHED, now_ns);
 }
 
+/* The client, not in doubt yet, of one that waits at an unknown listener on the port. 0: none. */
+static uint32_t find_unqueued(const struct model *m, uint16_t port)
+{
+	const struct model_sock *r, *other;
+	struct port_walk w;
+	uint32_t at;
+
+	port_walk_begin(&w, m, port ? port : PORT_NONE);
+	while ((r = port_walk_next(&w, &at))) {
+		uint32_t steps = SNAG_SOCKS;	/* it stands for its twins */
+		for (; r && steps; r = record_of(m, at = r->twin_next, 0), steps--) {
+			if (!model_is_bare(at) || r->role != SNAG_ROLE_ACCEPTED || r->listener)
+				continue;
+			if ((other = record_of(m, r->other, 0)) && !(other->flags & MODEL_DOUBT))
+				return r->other;
+		}
+	}
+	return 0;
+}
+
 void conn_deafen(struct model *m, uint32_t listener, uint64_t now_ns)
 {
 	struct model_sock *l = record_at(m, listener, 0);
@@ -356,6 +376,8 @@ void conn_deafen(struct model *m, uint32_t listener, uint64_t now_ns)
 	}
 	if (!l)
 		return;
+	for (uint32_t client; (client = find_unqueued(m, l->local.port));)	/* it may have been this one's */
+		conn_lose_sight(m, client);
 	l->queue_first = l->queue_last = l->queue_len = l->syn_len = 0;
 	l->traits &= (uint8_t)~MODEL_OVERFLOWN;
 }

@@ -83,6 +83,8 @@ static void learn_bind(struct model *m, struct model_sock *r, const struct snag_
 		address_lost(r, o->real_err);
 		return;
 	}
+	if (r->proto == SNAG_PROTO_UNIX && r->role == SNAG_ROLE_ACCEPTED)	/* unix_autobind(): it has its listener's */
+		return;
 	if ((r->state == SNAG_STATE_CLOSED || (r->proto == SNAG_PROTO_TCP && record_connected(r))) && !address_only)
 		record_state(r, SNAG_STATE_BOUND, now_ns);
 	if (a->family != r->domain)

@@ -156,6 +156,20 @@ static bool meets_remains(const struct question *q, const struct snag_addr *loca
 	return tuple_walk_next(&w, &at) != NULL;
 }
 
+/* Is it in doubt what is left there? A SYN that meets it may stay without an answer. */
+static bool meets_doubt(const struct question *q, const struct snag_addr *local, const struct snag_addr *peer)
+{
+	const struct model_sock *r;
+	struct tuple_walk w;
+	uint32_t at;
+
+	tuple_walk_begin(&w, q->m, peer, local);
+	while ((r = tuple_walk_next(&w, &at)))
+		if (r->flags & MODEL_DOUBT)
+			return true;
+	return false;
+}
+
 /* May something be left there whose client is gone? The one that comes from the same port has it reset, and takes its
  * place: tcp_check_req() (net/ipv4/tcp_minisocks.c). */
 static bool leaves_doubt(const struct question *q, const struct snag_addr *peer)
@@ -205,7 +219,7 @@ static void predict_listener(const struct question *q, const struct snag_addr *l
 		predict_refuse(q, ECONNREFUSED, SNAG_WHY_NO_LISTENER);
 	else
 		predict_withhold(q, SNAG_UNSURE_PEER);
-	if (answer == LISTENER_NONE && !predict_knows(q, SNAG_FACT_WHOLE))
+	if (answer == LISTENER_NONE && (!predict_knows(q, SNAG_FACT_WHOLE) || meets_doubt(q, local, peer)))
 		predict_withhold(q, SNAG_UNSURE_PEER);
 	else if (answer == LISTENER_NONE && may_meet_itself(q, local, peer))
 		predict_withhold(q, SNAG_UNSURE_MACHINE);

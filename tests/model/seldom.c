@@ -8,6 +8,7 @@
 #include <netinet/tcp.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <sys/socket.h>
 #include <cmocka.h>
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -225,12 +226,87 @@ static void test_deaf_listener(void **state)
 	drive_end(d);
 }
 
+/* A client of one of several listeners, not known which: it may be reset when any of them ends. */
+static void test_some_listener(void **state)
+{
+	(void)state;
+	for (int filtered = 0; filtered < 2; filtered++) {
+		struct drive *d = begin();
+		struct model_sock r;
+		listens(d, A, "127.0.0.1", 5000);
+		if (filtered)
+			drive_option(d, A, SOL_SOCKET, SO_ATTACH_FILTER, 0);
+		learned(d, call_of(d, SNAG_CALL_connect, B, "127.0.0.1", 5000), 0, "127.0.0.1", 40000, false);
+		assert_true(model_get(d->m, B, &r) && !(r.flags & MODEL_DOUBT));
+		closes(d, A, TCP_LISTEN);
+		assert_true(model_get(d->m, B, &r));
+		assert_int_equal((r.flags & MODEL_DOUBT) != 0, filtered);
+		drive_end(d);
+	}
+}
+
+/* Nobody listens, but what is left of a connection may be anything: a FIN that nobody hears, of one that sends astray. */
+static void test_meets_doubt(void **state)
+{
+	(void)state;
+	for (int doubt = 0; doubt < 2; doubt++) {
+		struct drive *d = begin();
+		struct model_sock r;
+		struct snag_call c;
+		listens(d, A, "127.0.0.1", 5000);
+		learned(d, call_of(d, SNAG_CALL_bind, B, "127.0.0.1", 6000), 0, "127.0.0.1", 6000, false);
+		learned(d, call_of(d, SNAG_CALL_connect, B, "127.0.0.1", 5000), 0, "127.0.0.1", 6000, false);
+		assert_true(model_get(d->m, B, &r));
+		conn_fin(d->m, r.other, d->now_ns);
+		c = call_of(d, SNAG_CALL_shutdown, B, "0.0.0.0", 0);
+		c.arg[0] = 1;	/* SHUT_WR */
+		c.tcp_state = TCP_CLOSE_WAIT;
+		learned(d, c, 0, "0.0.0.0", 0, false);
+		closes(d, A, TCP_LISTEN);
+		for (uint32_t at = SNAG_SOCKS + 1; doubt && at <= SNAG_SOCKS + 4; at++)
+			conn_lose_sight(d->m, at);
+		c = call_of(d, SNAG_CALL_connect, B, "0.0.0.0", 0);
+		c.addr_family = 0;
+		c.addr = (struct snag_addr){0};
+		learned(d, c, 0, "127.0.0.1", 6000, false);
+		c = call_of(d, SNAG_CALL_connect, B, "127.0.0.1", 5000);
+		assert_int_equal(predicted(d, &c), doubt ? -SNAG_UNSURE_PEER : ECONNREFUSED);
+		drive_end(d);
+	}
+}
+
+/* unix_autobind(): an accepted one has its listener's address already, and takes no name by it. */
+static void test_accepted_unix(void **state)
+{
+	struct drive *d = begin();
+	struct snag_outcome o = drive_outcome(d, 0);
+	struct model_sock r;
+	struct snag_call c;
+
+	(void)state;
+	drive_socket(d, A, SNAG_PROTO_UNIX, AF_UNIX, SOCK_STREAM);
+	o.new_sock = o.new_serial = C;
+	drive_learn(d, &(struct snag_call){.call = SNAG_CALL_accept4, .sock = A, .serial = A, .proto = SNAG_PROTO_UNIX,
+					   .domain = AF_UNIX}, &o);
+	d->proto[C] = SNAG_PROTO_UNIX;
+	d->domain[C] = AF_UNIX;
+	c = drive_call(d, SNAG_CALL_bind, C);
+	o = drive_outcome(d, 0);
+	o.local = (struct snag_addr){.family = AF_UNIX, .ip = {1, 2}};
+	drive_learn(d, &c, &o);
+	assert_true(model_get(d->m, C, &r));
+	assert_int_equal(r.on_port, 0);
+	drive_end(d);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_closing),	 cmocka_unit_test(test_accept_waits),
 		cmocka_unit_test(test_any_is_mapped), cmocka_unit_test(test_taken),
 		cmocka_unit_test(test_told_time_wait), cmocka_unit_test(test_deaf_listener),
+		cmocka_unit_test(test_some_listener), cmocka_unit_test(test_meets_doubt),
+		cmocka_unit_test(test_accepted_unix),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
