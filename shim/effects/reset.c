@@ -55,14 +55,34 @@ static bool has_layer(int fd)
 	return sys_call(SYS_getsockopt, fd, IPPROTO_TCP, TCP_ULP, name, &len) == 0 && len && name[0];
 }
 
+/* tcp(7): TCP_NODELAY sends what is held back, by MSG_MORE and TCP_CORK too. The value before. */
+static int set_nodelay(int fd, int on)
+{
+	int was = on;
+	socklen_t len = sizeof(was);
+	sys_call(SYS_getsockopt, fd, IPPROTO_TCP, TCP_NODELAY, &was, &len);
+	if (was != on)
+		sys_call(SYS_setsockopt, fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	return was;
+}
+
+static bool is_flushed(int fd)
+{
+	int left = 0;
+	return sys_call(SYS_ioctl, fd, SIOCOUTQ, &left) < 0 || !left;
+}
+
 /* Wait until all that was sent is acknowledged. */
 static void flush(int fd)
 {
 	struct timespec step = sys_timespec(STEP_NS);
 	uint64_t end = sys_clock_ns(CLOCK_MONOTONIC) + FLUSH_NS;
-	int left = 0;
-	while (sys_call(SYS_ioctl, fd, SIOCOUTQ, &left) == 0 && left && sys_clock_ns(CLOCK_MONOTONIC) < end)
+	if (is_flushed(fd))
+		return;
+	int was = set_nodelay(fd, 1);
+	while (!is_flushed(fd) && sys_clock_ns(CLOCK_MONOTONIC) < end)
 		sys_call(SYS_nanosleep, &step, NULL);
+	set_nodelay(fd, was);
 }
 
 /* ---- what was received and not read ---- */

@@ -264,6 +264,17 @@ print(a.send(b'x'), len(a.getsockopt(0, 4, 40)))"
   assert_output "1 0"
 }
 
+@test "what the program has the kernel hold back is sent before a reset" {
+  local hold
+  for hold in 'socket.MSG_MORE' 'a.setsockopt(6, socket.TCP_CORK, 1) or 0'; do
+    python 'send role=client bytes_sent=4: reset=both' "
+flag = $hold; print(a.send(b'abcd', flag), name(a.send, b'e', flag), a.getsockopt(6, socket.TCP_NODELAY))
+print(b.recv(4, socket.MSG_WAITALL), name(b.recv, 1))"
+    assert_output "4 ECONNRESET 0
+b'abcd' ECONNRESET"
+  done
+}
+
 @test "a connection that was reset keeps its names, until the program connects the socket anew" {
   local end role
   for end in self both peer; do
