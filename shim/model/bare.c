@@ -97,7 +97,7 @@ static bool give_way(struct model *m, uint64_t now_ns)
 
 	if (!r || !model_is_bare(oldest))
 		return false;
-	traffic_trail(m, r->local.port, r->options, now_ns);
+	traffic_trail(m, r, now_ns);
 	bare_free(m, oldest);
 	return true;
 }

@@ -12,7 +12,6 @@
 #include <errno.h>
 #include <netinet/tcp.h>
 
-#define TIME_WAIT_NS (60 * NSEC_PER_SEC)	/* TCP_TIMEWAIT_LEN (include/net/tcp.h) */
 #define QUEUED_NS (3600 * NSEC_PER_SEC)	/* queued who knows where: forgotten some day */
 
 void conn_part(struct model *m, uint32_t sock)
@@ -68,7 +67,7 @@ uint32_t conn_shadow(struct model *m, const struct model_sock *r, uint8_t state,
 	struct model_sock *b = record_at(m, at, 0);
 
 	if (!b) {
-		traffic_trail(m, r->local.port, r->options, now_ns);
+		traffic_trail(m, r, now_ns);
 		return 0;
 	}
 	b->state = state;
@@ -178,8 +177,7 @@ static void time_wait(struct model *m, uint32_t sock, uint64_t now_ns)
 	conn_enter(m, mini);
 }
 
-/* tcp_fin() (net/ipv4/tcp_input.c): the other end's FIN has come. */
-static void fin_arrives(struct model *m, uint32_t sock, uint64_t now_ns)
+void conn_fin_arrives(struct model *m, uint32_t sock, uint64_t now_ns)
 {
 	struct model_sock *r = record_at(m, sock, 0);
 
@@ -222,12 +220,12 @@ void conn_fin(struct model *m, uint32_t sock, uint64_t now_ns)
 		conn_lose_sight(m, other);
 	} else if (r->state == SNAG_STATE_ESTABLISHED) {
 		record_state(r, SNAG_STATE_FIN_WAIT, now_ns);
-		fin_arrives(m, other, now_ns);	/* connected to itself: at once in TIME_WAIT */
+		conn_fin_arrives(m, other, now_ns);	/* connected to itself: at once in TIME_WAIT */
 		if (doubt)
 			conn_lose_sight(m, sock);
 	} else if (r->state == SNAG_STATE_CLOSE_WAIT) {
 		conn_done(m, sock, now_ns);
-		fin_arrives(m, other, now_ns);
+		conn_fin_arrives(m, other, now_ns);
 	}
 }
 

@@ -36,6 +36,8 @@ void conn_meet_early(struct model *m, uint32_t client, uint32_t early, uint64_t 
 
 /* This end has sent its FIN; it has sent a RST; it was told that it is in `tcp_state`. */
 void conn_fin(struct model *m, uint32_t sock, uint64_t now_ns);
+/* The other end's FIN has come: tcp_fin() (net/ipv4/tcp_input.c). */
+void conn_fin_arrives(struct model *m, uint32_t sock, uint64_t now_ns);
 void conn_reset_other(struct model *m, uint32_t sock, uint64_t now_ns);
 void conn_told(struct model *m, uint32_t sock, uint8_t tcp_state, uint64_t now_ns);
 /* The last descriptor of this end is gone. unread: bytes that nobody read; -1: not known. */

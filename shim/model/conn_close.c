@@ -7,19 +7,7 @@
 
 #include <base/base.h>
 
-#define TIME_WAIT_NS (60 * NSEC_PER_SEC)	/* TCP_TIMEWAIT_LEN (include/net/tcp.h) */
 #define GIVE_UP_NS (120 * NSEC_PER_SEC)		/* eight times sent again: tcp_orphan_retries() (net/ipv4/tcp_timer.c) */
-
-/* How long does one without a descriptor wait for the other end's FIN? tcp_rcv_state_process(), FIN_WAIT1; what is longer
- * than TIME_WAIT waits in two parts: tcp_keepalive_timer() (net/ipv4/tcp_timer.c). */
-static uint64_t fin_wait_ns(const struct model_sock *r)
-{
-	uint64_t wait = (r->linger2_s ? r->linger2_s : r->fin_timeout_s) * NSEC_PER_SEC;
-
-	if (r->traits & (MODEL_NO_TIME_WAIT | MODEL_NO_FIN_WAIT))
-		return 0;
-	return wait > TIME_WAIT_NS ? 2 * (wait - TIME_WAIT_NS) : wait;
-}
 
 /* What stays of it in the kernel: FIN_WAIT until the other end says FIN too, or its time is over. */
 static void orphan(struct model *m, uint32_t sock, uint64_t now_ns)
@@ -35,7 +23,7 @@ static void orphan(struct model *m, uint32_t sock, uint64_t now_ns)
 	if (!at)
 		return;
 	conn_join(m, at, other == sock ? at : other);
-	bare_ages(m, at, now_ns + fin_wait_ns(r));
+	bare_ages(m, at, now_ns + record_fin_wait_ns(r));
 	conn_fin(m, at, now_ns);
 	conn_enter(m, at);
 	if (!other)		/* whoever is there may reset it at any time */

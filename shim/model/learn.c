@@ -324,7 +324,7 @@ void model_forget(struct model *m, uint32_t sock, uint64_t now_ns)
 	else if (r->flags & MODEL_COUNTED)
 		traffic_leave(m, r, now_ns);
 	else if (r->proto == SNAG_PROTO_TCP && r->local.port && r->state >= SNAG_STATE_SYN_SENT && !r->elsewhere)
-		traffic_trail(m, r->local.port, r->options, now_ns);
+		traffic_trail(m, r, now_ns);
 	if (r->other)
 		conn_part(m, sock);
 	if (r->flags & MODEL_IN_TUPLES)

@@ -50,7 +50,8 @@ static void disconnected(struct model *m, struct model_sock *r, uint32_t sock, c
 {
 	bool released = record_connected(r) || r->state == SNAG_STATE_LISTEN;
 	/* bound to ::ffff:0.0.0.0, which locks the address that connect() chooses: SOCK_BINDADDR_LOCK in __inet6_bind() */
-	bool locked = !now_at && record_connected(r) && (r->flags & MODEL_ADDR) && addr_is_any(&r->local);
+	bool untold = !now_at || !now_at->family;
+	bool locked = untold && record_connected(r) && (r->flags & MODEL_ADDR) && addr_is_any(&r->local);
 
 	if (r->flags & MODEL_COUNTED)
 		traffic_leave(m, r, now_ns);
@@ -223,7 +224,8 @@ static void met(struct model *m, struct model_sock *r, const struct snag_call *c
 			conn_reach(m, c->sock, listener, now_ns);
 		else
 			r->flags |= MODEL_DOUBT;
-	} else if (answer == LISTENER_NONE && c->reach == SNAG_REACH_LOCAL && (c->facts & SNAG_FACT_REACH)) {
+	} else if (answer == LISTENER_NONE && c->reach == SNAG_REACH_LOCAL && (c->facts & SNAG_FACT_REACH) &&
+		   o->tcp_state != TCP_SYN_SENT) {
 		r->pending = ECONNREFUSED;
 		conn_done(m, c->sock, now_ns);
 	} else if (answer != LISTENER_FULL) {
@@ -371,7 +373,7 @@ static void learn_connect_tcp(struct model *m, struct model_sock *r, const struc
 		if (!begins || !ends_attempt(r, o->real_err))
 			break;
 		if (o->real_err != ECONNREFUSED && r->local.port && !(r->flags & MODEL_EXACT))
-			traffic_trail(m, r->local.port, r->options, now_ns);	/* it may have come as far as a FIN */
+			traffic_trail(m, r, now_ns);	/* it may have come as far as a FIN */
 		if (r->phase == MODEL_UNCONNECTED && o->real_err == ECONNABORTED && o->local.port)
 			begin_exact(m, r, c, o, now_ns);	/* to itself, and ended by its own FIN */
 		if (r->phase == MODEL_UNCONNECTED && record_holds(r))	/* it had begun, in this very call */

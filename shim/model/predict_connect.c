@@ -156,7 +156,7 @@ static bool meets_remains(const struct question *q, const struct snag_addr *loca
 	return tuple_walk_next(&w, &at) != NULL;
 }
 
-/* Is it in doubt what is left there? A SYN that meets it may stay without an answer. */
+/* Is it in doubt what is left there, or is this end of it gone, unheard? A SYN that meets it may stay without an answer. */
 static bool meets_doubt(const struct question *q, const struct snag_addr *local, const struct snag_addr *peer)
 {
 	const struct model_sock *r;
@@ -165,7 +165,7 @@ static bool meets_doubt(const struct question *q, const struct snag_addr *local,
 
 	tuple_walk_begin(&w, q->m, peer, local);
 	while ((r = tuple_walk_next(&w, &at)))
-		if (r->flags & MODEL_DOUBT)
+		if ((r->flags & MODEL_DOUBT) || (!model_is_bare(at) && !r->other))
 			return true;
 	return false;
 }

@@ -61,6 +61,17 @@ void record_machine(struct model_sock *r, const struct model_machine *machine)
 		r->traits |= MODEL_NO_TIME_WAIT;
 }
 
+/* tcp_rcv_state_process(), FIN_WAIT1; what is longer than TIME_WAIT waits in two parts: tcp_keepalive_timer()
+ * (net/ipv4/tcp_timer.c). */
+uint64_t record_fin_wait_ns(const struct model_sock *r)
+{
+	uint64_t wait = (r->linger2_s ? r->linger2_s : r->fin_timeout_s) * NSEC_PER_SEC;
+
+	if (r->traits & (MODEL_NO_TIME_WAIT | MODEL_NO_FIN_WAIT))
+		return 0;
+	return wait > TIME_WAIT_NS ? 2 * (wait - TIME_WAIT_NS) : wait;
+}
+
 void record_state(struct model_sock *r, uint8_t state, uint64_t now_ns)
 {
 	if (r->state == state)

@@ -81,6 +81,10 @@ static inline uint64_t record_late_ns(const struct model_sock *r)
 	return late < MODEL_LATE_NS ? late : MODEL_LATE_NS;
 }
 
+#define TIME_WAIT_NS (60 * NSEC_PER_SEC)	/* TCP_TIMEWAIT_LEN (include/net/tcp.h) */
+/* How long does one without a descriptor wait for the other end's FIN? */
+uint64_t record_fin_wait_ns(const struct model_sock *r);
+
 /* A socket of this machine begins; NULL: one with Linux's defaults. */
 void record_machine(struct model_sock *r, const struct model_machine *machine);
 

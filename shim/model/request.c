@@ -7,8 +7,9 @@
 
 #include <netinet/tcp.h>
 
-/* inet_csk_complete_hashdance(): the last in the accept queue. */
-static void completes(struct model *m, uint32_t bare, uint64_t now_ns)
+/* inet_csk_complete_hashdance(): the last in the accept queue. Shut down before it began, it sends its FIN before it
+ * looks at the one that may have come: tcp_rcv_state_process() (net/ipv4/tcp_input.c). True: one has. */
+static bool completes(struct model *m, uint32_t bare, uint64_t now_ns)
 {
 	struct model_sock *r = record_at(m, bare, 0);
 	const struct model_sock *client = record_of(m, r->other, 0);
@@ -16,11 +17,12 @@ static void completes(struct model *m, uint32_t bare, uint64_t now_ns)
 	uint32_t listener = r->listener;
 
 	bare_dequeue(m, bare);
-	record_state(r, ended ? SNAG_STATE_CLOSE_WAIT : SNAG_STATE_ESTABLISHED, now_ns);
+	record_state(r, SNAG_STATE_ESTABLISHED, now_ns);
 	bare_enqueue(m, bare, listener);
 	conn_enter(m, bare);
 	if (r->flags & MODEL_SHUT_WR)
 		conn_fin(m, bare, now_ns);
+	return ended;
 }
 
 /* Is there certainly room for one of those that are half-open? */
@@ -51,7 +53,8 @@ void request_accepted(struct model *m, uint32_t bare, uint64_t now_ns)
 	const struct model_sock *r;
 	struct model_sock *client;
 
-	completes(m, bare, now_ns);
+	if (completes(m, bare, now_ns))
+		conn_fin_arrives(m, bare, now_ns);
 	r = record_of(m, bare, 0);	/* one whose listener is gone may be gone with its last FIN */
 	client = r ? record_at(m, r->other, 0) : NULL;
 	if (!client)
@@ -65,6 +68,6 @@ void request_told(struct model *m, uint32_t bare, uint8_t tcp_state, uint64_t no
 {
 	const struct model_sock *r = record_of(m, bare, 0);
 
-	if (r && record_half_open(r) && tcp_state != TCP_SYN_RECV)
-		completes(m, bare, now_ns);
+	if (r && record_half_open(r) && tcp_state != TCP_SYN_RECV && completes(m, bare, now_ns))
+		conn_fin_arrives(m, bare, now_ns);
 }

@@ -5,11 +5,6 @@
 
 #include <base/base.h>
 
-/* TCP_TIMEWAIT_LEN (include/net/tcp.h) is 60 s; an orphaned FIN_WAIT2 stands for tcp_fin_timeout, 60 s, before it, and
- * both end up to two seconds late. */
-#define TIME_WAIT_S 60
-#define LINGER_S (60 + TIME_WAIT_S + 5)
-
 void traffic_enter(struct model *m, struct model_sock *r)
 {
 	struct model_traffic *t = &m->traffic[r->local.port];
@@ -26,7 +21,7 @@ void traffic_leave(struct model *m, struct model_sock *r, uint64_t now_ns)
 	uint32_t *open = &m->traffic[r->local.port].open, n = load_relaxed(open);
 
 	r->flags &= (uint16_t)~MODEL_COUNTED;
-	traffic_trail(m, r->local.port, r->options, now_ns);
+	traffic_trail(m, r, now_ns);
 	while (n && !cas(open, &n, n - 1))
 		;
 }
@@ -39,16 +34,19 @@ bool traffic_lingers(const struct model *m, uint16_t port, uint64_t now_ns, uint
 	return trail >> 8 > now_ns / NSEC_PER_SEC;
 }
 
-void traffic_trail(struct model *m, uint16_t port, uint8_t options, uint64_t now_ns)
+void traffic_trail(struct model *m, const struct model_sock *r, uint64_t now_ns)
 {
-	uint32_t until = (uint32_t)(now_ns / NSEC_PER_SEC + LINGER_S), trail;
-	uint8_t common;
+	uint32_t *trail = &m->traffic[r->local.port].trail, old = load_relaxed(trail), new;
+	/* FIN_WAIT2 without a descriptor, then TIME_WAIT, each until its timer's latest */
+	uint64_t until_ns = now_ns + record_fin_wait_ns(r) + TIME_WAIT_NS + 2 * MODEL_LATE_NS;
+	uint32_t until = (uint32_t)(until_ns / NSEC_PER_SEC) + 1;
+	uint8_t options = r->options, common;
 
-	if (traffic_lingers(m, port, now_ns, &common))
+	if (traffic_lingers(m, r->local.port, now_ns, &common))
 		options &= common;
-	trail = until << 8 | options;
-	if (trail != load_relaxed(&m->traffic[port].trail))
-		store_relaxed(&m->traffic[port].trail, trail);
+	new = (until > old >> 8 ? until : old >> 8) << 8 | options;
+	if (new != old)
+		store_relaxed(trail, new);
 }
 
 void traffic_time_wait(struct model *m, const struct model_sock *r, uint64_t now_ns)
@@ -59,7 +57,7 @@ void traffic_time_wait(struct model *m, const struct model_sock *r, uint64_t now
 	tw->local = r->local;
 	tw->peer = r->peer;
 	tw->options = r->options;
-	store_release(&tw->until_ns, now_ns + TIME_WAIT_S * NSEC_PER_SEC);
+	store_release(&tw->until_ns, now_ns + TIME_WAIT_NS);
 }
 
 /* The ring is in the order of expiry: from its end back to the first that is over. */

@@ -9,8 +9,8 @@
 void traffic_enter(struct model *m, struct model_sock *r);
 void traffic_leave(struct model *m, struct model_sock *r, uint64_t now_ns);
 
-/* A connection on `port` has ended; what is left of it may refuse a bind for a while. */
-void traffic_trail(struct model *m, uint16_t port, uint8_t options, uint64_t now_ns);
+/* A connection has ended; what is left of it may refuse a bind to its local port for a while. */
+void traffic_trail(struct model *m, const struct model_sock *r, uint64_t now_ns);
 /* May something be left on the port? *options: those that all of it has. */
 bool traffic_lingers(const struct model *m, uint16_t port, uint64_t now_ns, uint8_t *options);
 

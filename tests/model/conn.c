@@ -468,6 +468,47 @@ static void test_no_room(void **state)
 	end(d);
 }
 
+/* A child whose listener was shut down before sends its FIN first, also where its client's has completed it: both ends go to
+ * TIME_WAIT. */
+static void test_deferred_and_shut(void **state)
+{
+	struct drive *d = begin();
+	struct snag_call c;
+	struct snag_outcome o = drive_outcome(d, 0);
+
+	(void)state;
+	assert_int_equal(bind_to(d, LISTENER, "127.0.0.1", 8080), 0);
+	drive_option(d, LISTENER, IPPROTO_TCP, TCP_DEFER_ACCEPT, 5);
+	shuts(d, LISTENER, TCP_CLOSE);
+	c = with_facts(d, SNAG_CALL_listen, LISTENER, TCP_CLOSE);
+	c.arg[0] = 5;
+	drive_learn(d, &c, &o);
+	connects(d, CLIENT, 40000, 8080, 0);
+	closes(d, CLIENT, TCP_ESTABLISHED, 0);
+	closes(d, LISTENER, TCP_LISTEN, 0);
+	assert_int_not_equal(bind_to(d, OTHER, "127.0.0.1", 8080), 0);
+	assert_int_equal(bind_to(d, OTHER, "127.0.0.2", 8080), 0);
+	drive_end(d);
+}
+
+/* A connection whose other end was reset, which it has not heard, answers a SYN from there in place of a listener. */
+static void test_stale_connection(void **state)
+{
+	struct drive *d = begin();
+
+	(void)state;
+	listens(d, LISTENER, "127.0.0.1", 8080, 5);
+	assert_int_equal(bind_to(d, CLIENT, "127.0.0.1", 9000), 0);
+	assert_int_equal(connects(d, CLIENT, 9000, 8080, 0), 0);
+	accepts(d, LISTENER, ACCEPTED, 8080, 9000);
+	closes(d, LISTENER, TCP_LISTEN, 0);
+	drive_option(d, CLIENT, SOL_SOCKET, SO_ATTACH_FILTER, 1);
+	closes(d, ACCEPTED, TCP_ESTABLISHED, 1);
+	assert_int_equal(bind_to(d, OTHER, "127.0.0.1", 8080), 0);
+	assert_int_equal(connects(d, OTHER, 8080, 9000, EINPROGRESS), -(int)SNAG_UNSURE_PEER);
+	drive_end(d);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -476,6 +517,7 @@ int main(void)
 		cmocka_unit_test(test_queue), cmocka_unit_test(test_tuples), cmocka_unit_test(test_reuse),
 		cmocka_unit_test(test_exhausted), cmocka_unit_test(test_self), cmocka_unit_test(test_twins),
 		cmocka_unit_test(test_no_room), cmocka_unit_test(test_accepted_early),
+		cmocka_unit_test(test_deferred_and_shut), cmocka_unit_test(test_stale_connection),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

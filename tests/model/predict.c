@@ -595,6 +595,39 @@ static void test_time_waits(void **state)
 	drive_end(d);
 }
 
+/* How long what is left of a connection may refuse a bind hangs on how long its machine, or TCP_LINGER2, lets it wait for
+ * the other end's FIN. */
+static void test_lingers(void **state)
+{
+	static const struct {
+		uint32_t fin_timeout_ms;	/* 0: nobody told */
+		int linger2;
+		unsigned still_s, over_s;	/* FIN_WAIT2 and TIME_WAIT; the same at their latest */
+	} rows[] = {{0, 0, 119, 133}, {60000, 0, 119, 133}, {1000, 0, 60, 74}, {300000, 0, 539, 553}, {1000, 110, 159, 173}};
+	const struct row begins[] = {{TCP4, 1, NULL, 0, 0, 0, 0}, {BIND, 1, "127.0.0.1", 8080, 0, 0, 0},
+		{LISTEN, 1, NULL, 5, 0, 0, 0}, {ACCEPT, 1, NULL, 2, WITHHELD(PEER), 0, 0}, {CLOSE, 1, NULL, 0, 0, 0, 0}};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct model_machine machine = {.fin_timeout_ms = rows[i].fin_timeout_ms, .unprivileged_port = 1024};
+		struct drive *d = drive_begin();
+		struct snag_call c;
+		d->machine = rows[i].fin_timeout_ms ? &machine : NULL;
+		for (size_t j = 0; j < COUNT(begins); j++)
+			run_row(d, &begins[j]);
+		if (rows[i].linger2)
+			drive_option(d, 2, IPPROTO_TCP, TCP_LINGER2, rows[i].linger2);
+		drive_close(d, 2);
+		drive_socket(d, 3, SNAG_PROTO_TCP, AF_INET, SOCK_STREAM);
+		c = drive_bind_call(d, 3, drive_addr("127.0.0.1", 8080));
+		d->now_ns += rows[i].still_s * SEC;
+		assert_int_equal(drive_predict(d, &c).sure, SNAG_WITHHELD);
+		d->now_ns += (rows[i].over_s - rows[i].still_s) * SEC;
+		assert_int_equal(drive_predict(d, &c).sure, SNAG_CERTAIN);
+		drive_end(d);
+	}
+}
+
 static void test_adopt(void **state)
 {
 	struct drive *d = drive_begin();
@@ -628,7 +661,7 @@ int main(void)
 		cmocka_unit_test(test_children), cmocka_unit_test(test_unix),
 		cmocka_unit_test(test_low_port),
 		cmocka_unit_test(test_unspec),	 cmocka_unit_test(test_unread_address), cmocka_unit_test(test_unknown_socket),
-		cmocka_unit_test(test_owner), cmocka_unit_test(test_unix_elsewhere), cmocka_unit_test(test_holder),	 cmocka_unit_test(test_raced),	 cmocka_unit_test(test_time_waits),
+		cmocka_unit_test(test_owner), cmocka_unit_test(test_unix_elsewhere), cmocka_unit_test(test_holder),	 cmocka_unit_test(test_raced),	 cmocka_unit_test(test_time_waits), cmocka_unit_test(test_lingers),
 		cmocka_unit_test(test_adopt),	 cmocka_unit_test(test_released_unseen),
 		cmocka_unit_test(test_learns_from_the_real_call_only),
 	};
