@@ -37,6 +37,12 @@ void predict_port(const struct question *q, const struct bind_claim *self);
 /* May something that closed be left on the TCP port of `new`, and refuse it? *options: what all of it has. */
 bool predict_lingers(const struct model *m, const struct bind_claim *new, uint64_t now_ns, uint8_t *options);
 
-predict_fn predict_bind, predict_bind_unix, predict_connect, predict_connect_unix;
+predict_fn predict_bind, predict_bind_unix, predict_connect, predict_connect_udp, predict_connect_unix;
+
+/* connect: does it dissolve? The errno that the address alone earns, tcp_v4_connect(), tcp_v6_connect(); 0: none; -1:
+ * nobody told. From a mapped address to one that is none, ip6_dst_lookup_tail() (net/ipv6/ip6_output.c)? */
+bool predict_dissolves(const struct snag_call *c);
+int predict_refuse_address(const struct question *q);
+bool predict_crosses(const struct question *q, const struct snag_addr *peer);
 
 #endif

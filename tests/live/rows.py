@@ -11,8 +11,8 @@ import os
 import subprocess
 import sys
 
-FILES = """bind bucket conn foreign learn learn_conn listener port port_ask predict predict_bind predict_connect predict_unix
-           range request route told tuple""".split()
+FILES = """bind bucket conn conn_queue foreign learn learn_conn learn_connect listener port port_ask predict predict_bind
+           predict_connect predict_udp predict_unix range request route told tuple""".split()
 EXCEPTIONS = 'tests/live/rows.exceptions'
 
 
