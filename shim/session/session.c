@@ -69,12 +69,13 @@ int session_grow_ring(struct session *s)
 bool session_close(struct session *s)
 {
 	struct session_guard g;
+	struct proc p;
 	bool empty = true;
 
 	if (session_lock_tables(s, &g, 0) < 0)
 		return false;
-	for (unsigned i = 0; i < SNAG_PROCS && empty; i++)
-		empty = load_acquire(&s->tables->proc[i].state) == PROC_FREE;
+	for (uint32_t i = 1; i <= tables_procs(s) && empty; i++)
+		empty = !proc_get(s, i, &p);
 	if (empty)
 		shared_or(&s->header->flags, SNAG_SESSION_CLOSED);
 	session_unlock(s, &g);

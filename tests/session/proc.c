@@ -245,6 +245,18 @@ static void nobody_joins_what_is_closed(void **state)
 	assert_int_equal(proc_join(s), 0);
 }
 
+/* What nobody takes for a process keeps no session, and no keeper. */
+static void rubbish_is_no_process(void **state)
+{
+	struct session *s = &((struct fixture *)*state)->s;
+
+	proc_drop(s, proc_join(s), NULL, NULL);
+	s->tables->proc[0].state = 0x5a5a5a5a;
+	s->tables->proc[SNAG_PROCS - 1].state = PROC_ALIVE;
+	assert_int_equal(proc_reap(s, closed, NULL), 0);
+	assert_true(session_close(s));
+}
+
 static void another_pid_namespace_stays_out(void **state)
 {
 	struct session *s = &((struct fixture *)*state)->s;
@@ -283,6 +295,7 @@ int main(void)
 		with_session(a_pid_used_again),
 		with_session(tickets_grow_old),
 		with_session(nobody_joins_what_is_closed),
+		with_session(rubbish_is_no_process),
 		with_session(another_pid_namespace_stays_out),
 		with_session(no_room),
 	};
