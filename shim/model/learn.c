@@ -31,12 +31,6 @@
 #ifndef IP_LOCAL_PORT_RANGE
 #define IP_LOCAL_PORT_RANGE 51
 #endif
-#ifndef IP_MINTTL
-#define IP_MINTTL 21
-#endif
-#ifndef IPV6_MINHOPCOUNT
-#define IPV6_MINHOPCOUNT 73
-#endif
 #define LINGER2_MAX 120		/* TCP_FIN_TIMEOUT_MAX (include/net/tcp.h) */
 
 static void learn_socket(struct model *m, struct model_sock *r, const struct snag_call *c, const struct snag_outcome *o,

@@ -9,12 +9,6 @@
 #include <netinet/tcp.h>
 #include <string.h>
 
-#ifndef IP_MINTTL
-#define IP_MINTTL 21
-#endif
-#ifndef IPV6_MINHOPCOUNT
-#define IPV6_MINHOPCOUNT 73
-#endif
 
 /* The options that the model depends on, whoever asks it. */
 static bool is_modelled(int level, int name)

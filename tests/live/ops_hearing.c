@@ -7,12 +7,6 @@
 #include <netinet/tcp.h>
 #include <unistd.h>
 
-#ifndef IP_MINTTL
-#define IP_MINTTL 21
-#endif
-#ifndef IPV6_MINHOPCOUNT
-#define IPV6_MINHOPCOUNT 73
-#endif
 
 static void set_deaf(struct world *w, uint8_t s, int hops)
 {

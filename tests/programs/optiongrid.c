@@ -4,12 +4,6 @@
 #include <netinet/tcp.h>
 #include <sys/mman.h>
 
-#ifndef IP_MINTTL
-#define IP_MINTTL 21
-#endif
-#ifndef IPV6_MINHOPCOUNT
-#define IPV6_MINHOPCOUNT 73
-#endif
 #define SHOWN 8
 
 static const struct { int level, name; } options[] = {
