@@ -120,7 +120,7 @@ static void test_any_is_mapped(void **state)
 		struct drive *d = begin();
 		struct snag_call c;
 		drive_socket(d, A, SNAG_PROTO_TCP, AF_INET6, SOCK_STREAM);
-		drive_option(d, A, IPPROTO_IP, 24 /* IP_BIND_ADDRESS_NO_PORT */, 1);
+		drive_option(d, A, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
 		learned(d, call_of(d, SNAG_CALL_bind, A, "::ffff:127.0.0.1", 0), 0, "::ffff:127.0.0.1", 0, false);
 		drive_option(d, A, IPPROTO_IPV6, IPV6_V6ONLY, only);
 		c = call_of(d, SNAG_CALL_connect, A, "::", 5000);
@@ -150,6 +150,8 @@ static void test_taken(void **state)
 		{"10.9.0.1", false, true, true, 2, 2000, EADDRNOTAVAIL},
 		{"10.9.0.1", false, true, true, 1, 2000, ECONNREFUSED},
 		{"127.0.0.1", false, true, true, 0, 60500, -SNAG_UNSURE_PEER},
+		{"127.0.0.1", true, false, true, 0, 60500, -SNAG_UNSURE_PEER},
+		{"127.0.0.1", true, false, true, 0, 66000, ECONNREFUSED},
 		{"127.0.0.1", false, true, true, 0, 66000, ECONNREFUSED},
 	};
 
@@ -208,7 +210,7 @@ static void test_told_time_wait(void **state)
 	drive_end(d);
 }
 
-/* A deaf listener answers nothing that could be told beforehand, whatever its queue. */
+/* A deaf listener answers nothing that could be told beforehand, whatever its queue; nor one that may be gone. */
 static void test_deaf_listener(void **state)
 {
 	struct drive *d = begin();
@@ -216,8 +218,10 @@ static void test_deaf_listener(void **state)
 
 	(void)state;
 	listens(d, A, "127.0.0.1", 5000);
-	for (int deaf = 0; deaf < 2; deaf++) {
-		drive_option(d, A, IPPROTO_IP, 21 /* IP_MINTTL */, deaf ? 255 : 0);
+	for (int deaf = 0; deaf < 3; deaf++) {
+		drive_option(d, A, IPPROTO_IP, IP_MINTTL, deaf == 1 ? 255 : 0);
+		if (deaf == 2)
+			conn_lose_sight(d->m, A);
 		c = call_of(d, SNAG_CALL_connect, B, "127.0.0.1", 5000);
 		c.facts |= SNAG_FACT_QUEUE;
 		c.queue_max = 5;
