@@ -36,6 +36,8 @@ int arrivals_of(int listener)
 	if (enter(fd, listener) < 0)
 		return -1;
 	news_enter(fd, 0);
+	if (load_acquire(&set) != fd + 1)	/* ended by another thread meanwhile, before there was news to end */
+		news_end();
 	return fd;
 }
 
